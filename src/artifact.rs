@@ -1,0 +1,403 @@
+//! Artifacts: valid safetensors files that hold everything decode needs, and nothing else does.
+//!
+//! Format 1. Packed parts are one-dimensional U8 tensors named `tensor/part`. The file's `__metadata__` has one key, `weighbridge`: a JSON
+//! object with the artifact's `format`, its `spec`, the `codecs` used (kernel, version, configuration) and the `tensors` in order (name,
+//! shape, dtype, codec and its parts). A tensor without codec passed through unchanged: its one part `raw` holds its original bytes, and
+//! `reason` says why. One metadata key only, because the readers of the format keep metadata in hash maps, whose order is not fixed.
+
+use std::fs::File;
+use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::error::{DecodeError, FileError, WeightsError};
+use crate::kernel::{AnyKernel, Context, Part, Parts};
+use crate::registry::Registry;
+use crate::safefile::SafeFile;
+use crate::weights::{Dtype, TensorInfo, Weights};
+
+/// The newest artifact format, the one that is written.
+pub const FORMAT: u32 = 1;
+/// Metadata key.
+const KEY: &str = "weighbridge";
+/// Part that holds the bytes of a tensor that passed through.
+const RAW: &str = "raw";
+
+/// What the metadata says, as stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireIndex {
+    format: u32,
+    spec: String,
+    codecs: Vec<WireCodec>,
+    tensors: Vec<WireTensor>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireCodec {
+    kernel: String,
+    version: u32,
+    config: Map<String, Value>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireTensor {
+    name: String,
+    shape: Vec<usize>,
+    dtype: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    codec: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    parts: Vec<String>,
+}
+
+/// A tensor that was stored unchanged, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassedThrough {
+    /// The tensor.
+    pub name: String,
+    /// Its size in its own dtype.
+    pub bytes: u64,
+    /// Why the kernel did not take it.
+    pub reason: String,
+}
+
+/// Writes an artifact tensor by tensor; memory holds one tensor's parts at a time.
+///
+/// Data goes to a scratch file beside the target first, because the header, which comes before it, is known only at the end. The target
+/// appears by rename, whole or not at all.
+#[derive(Debug)]
+pub struct ArtifactWriter {
+    path: PathBuf,
+    spool: BufWriter<File>,
+    offset: u64,
+    spec: String,
+    codecs: Vec<WireCodec>,
+    tensors: Vec<WireTensor>,
+    entries: Vec<(String, u64, u64)>,
+}
+
+impl ArtifactWriter {
+    /// Starts an artifact at `path` for a kernel or pipeline of that specification.
+    pub fn create(path: &Path, spec: &str) -> Result<Self, FileError> {
+        let spool_path = sibling(path, "spool");
+        let file = File::options().create(true).truncate(true).read(true).write(true).open(&spool_path);
+        let file = file.map_err(|source| FileError::Io { action: "create", path: spool_path, source })?;
+        Ok(Self {
+            path: path.to_owned(),
+            spool: BufWriter::new(file),
+            offset: 0,
+            spec: spec.to_owned(),
+            codecs: Vec::new(),
+            tensors: Vec::new(),
+            entries: Vec::new(),
+        })
+    }
+
+    /// Adds a tensor's packed parts.
+    pub fn add_encoded(&mut self, info: &TensorInfo, kernel: &dyn AnyKernel, parts: &Parts) -> Result<(), FileError> {
+        let id = kernel.info();
+        let codec = WireCodec { kernel: id.id.to_owned(), version: id.version, config: kernel.config() };
+        let index = self.codecs.iter().position(|c| *c == codec).unwrap_or_else(|| {
+            self.codecs.push(codec);
+            self.codecs.len() - 1
+        });
+        self.add(&info.name, &info.shape, info.dtype.name(), Some(index), None, &parts.0)
+    }
+
+    /// Adds a tensor unchanged; `dtype` is safetensors' name of its type, which need not be one of weights.
+    pub fn add_raw(&mut self, name: &str, shape: &[usize], dtype: &str, bytes: Vec<u8>, reason: &str) -> Result<(), FileError> {
+        let part = Part { name: RAW.to_owned(), bytes };
+        self.add(name, shape, dtype, None, Some(reason.to_owned()), &[part])
+    }
+
+    fn add(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        dtype: &str,
+        codec: Option<usize>,
+        reason: Option<String>,
+        parts: &[Part],
+    ) -> Result<(), FileError> {
+        for part in parts {
+            self.spool.write_all(&part.bytes).map_err(|source| self.write_error(source))?;
+            let end = self.offset + part.bytes.len() as u64;
+            self.entries.push((format!("{name}/{}", part.name), self.offset, end));
+            self.offset = end;
+        }
+        self.tensors.push(WireTensor {
+            name: name.to_owned(),
+            shape: shape.to_vec(),
+            dtype: dtype.to_owned(),
+            codec,
+            reason,
+            parts: parts.iter().map(|p| p.name.clone()).collect(),
+        });
+        Ok(())
+    }
+
+    /// Writes header and data to the target and returns its size in bytes.
+    pub fn finish(mut self) -> Result<u64, FileError> {
+        let header = self.header();
+        let target_path = sibling(&self.path, "partial");
+        let result = self.assemble(&header, &target_path);
+        let _ = std::fs::remove_file(sibling(&self.path, "spool"));
+        result.and_then(|()| std::fs::rename(&target_path, &self.path)).map_err(|source| {
+            let _ = std::fs::remove_file(&target_path);
+            self.write_error(source)
+        })?;
+        Ok(header.len() as u64 + self.offset)
+    }
+
+    /// Length field and header, padded with spaces to a multiple of eight as the format asks.
+    fn header(&self) -> Vec<u8> {
+        let index = WireIndex { format: FORMAT, spec: self.spec.clone(), codecs: self.codecs.clone(), tensors: self.tensors.clone() };
+        let index = serde_json::to_string(&index).unwrap_or_default();
+        let mut text = format!("{{\"__metadata__\":{{\"{KEY}\":{}}}", Value::String(index));
+        for (name, start, end) in &self.entries {
+            let entry = format!(
+                ",{}:{{\"dtype\":\"U8\",\"shape\":[{}],\"data_offsets\":[{start},{end}]}}",
+                Value::String(name.clone()),
+                end - start
+            );
+            text.push_str(&entry);
+        }
+        text.push('}');
+        while text.len() % 8 != 0 {
+            text.push(' ');
+        }
+        let mut header = (text.len() as u64).to_le_bytes().to_vec();
+        header.extend_from_slice(text.as_bytes());
+        header
+    }
+
+    fn assemble(&mut self, header: &[u8], target: &Path) -> std::io::Result<()> {
+        self.spool.flush()?;
+        let spool = self.spool.get_mut();
+        spool.seek(SeekFrom::Start(0))?;
+        let mut out = File::create(target)?;
+        out.write_all(header)?;
+        std::io::copy(spool, &mut out)?;
+        out.sync_all()
+    }
+
+    fn write_error(&self, source: std::io::Error) -> FileError {
+        FileError::Io { action: "write", path: self.path.clone(), source }
+    }
+}
+
+/// `dir/name.safetensors` → `dir/.name.safetensors.suffix`.
+fn sibling(path: &Path, suffix: &str) -> PathBuf {
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    path.with_file_name(format!(".{name}.{suffix}"))
+}
+
+/// A decoded tensor: weights, or the bytes of one that is no weights.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Tensor {
+    /// Floating-point weights.
+    Weights(Weights),
+    /// Anything else, such as integer indices: safetensors' dtype name, shape, bytes.
+    Other {
+        /// Name.
+        name: String,
+        /// Type as safetensors names it.
+        dtype: String,
+        /// Dimensions.
+        shape: Vec<usize>,
+        /// Little-endian bytes.
+        bytes: Vec<u8>,
+    },
+}
+
+impl Tensor {
+    /// Name, dtype, shape and bytes, as a safetensors file holds them.
+    pub fn raw(&self) -> (&str, &str, &[usize], &[u8]) {
+        match self {
+            Self::Weights(w) => (&w.info().name, w.info().dtype.name(), &w.info().shape, w.bytes()),
+            Self::Other { name, dtype, shape, bytes } => (name, dtype, shape, bytes),
+        }
+    }
+}
+
+/// What an artifact says of one of its tensors.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TensorSummary {
+    /// Name.
+    pub name: String,
+    /// Dimensions.
+    pub shape: Vec<usize>,
+    /// Type as safetensors names it.
+    pub dtype: String,
+    /// Specification of its kernel; `None` where it passed through.
+    pub spec: Option<String>,
+    /// Why it passed through.
+    pub reason: Option<String>,
+    /// Bytes of its parts.
+    pub packed_bytes: u64,
+}
+
+/// Reads an artifact tensor by tensor.
+pub struct ArtifactReader {
+    file: SafeFile,
+    index: WireIndex,
+    kernels: Vec<Box<dyn AnyKernel>>,
+}
+
+impl ArtifactReader {
+    /// Opens an artifact and builds the kernels it names.
+    pub fn open(path: &Path, registry: &Registry) -> Result<Self, FileError> {
+        let file = SafeFile::open(path)?;
+        let not = |message: String| FileError::NotAnArtifact { path: path.to_owned(), message };
+        let text = file.metadata_value(KEY).ok_or_else(|| not(format!("its metadata has no key '{KEY}'")))?;
+        let found = serde_json::from_str::<Value>(text).ok().and_then(|v| v.get("format").and_then(Value::as_u64));
+        let found = found.and_then(|f| u32::try_from(f).ok()).ok_or_else(|| not("its metadata has no format number".to_owned()))?;
+        if found > FORMAT {
+            return Err(FileError::NewerFormat { path: path.to_owned(), found, newest: FORMAT });
+        }
+        let index: WireIndex = serde_json::from_str(text).map_err(|e| not(format!("its metadata does not parse: {e}")))?;
+        let spec_error = |source| FileError::Spec { path: path.to_owned(), source };
+        let kernels = index.codecs.iter().map(|c| registry.recorded(&c.kernel, c.version, c.config.clone()));
+        let kernels = kernels.collect::<Result<Vec<_>, _>>().map_err(spec_error)?;
+        if let Some(tensor) = index.tensors.iter().find(|t| t.codec.is_some_and(|c| c >= kernels.len())) {
+            return Err(not(format!("tensor '{}' names a codec that is not listed", tensor.name)));
+        }
+        Ok(Self { file, index, kernels })
+    }
+
+    /// Specification the artifact was written with.
+    pub fn spec(&self) -> &str {
+        &self.index.spec
+    }
+
+    /// Size of the whole file.
+    pub fn size_bytes(&self) -> u64 {
+        self.file.size_bytes()
+    }
+
+    /// Number of tensors.
+    pub fn len(&self) -> usize {
+        self.index.tensors.len()
+    }
+
+    /// Whether there are no tensors.
+    pub fn is_empty(&self) -> bool {
+        self.index.tensors.is_empty()
+    }
+
+    /// What the artifact says of tensor `i`.
+    pub fn summary(&self, i: usize) -> Result<TensorSummary, FileError> {
+        let tensor = &self.index.tensors[i];
+        let mut packed_bytes = 0;
+        for part in &tensor.parts {
+            let (start, end) = self.file.raw_info(&format!("{}/{part}", tensor.name))?.data_offsets;
+            packed_bytes += (end - start) as u64;
+        }
+        Ok(TensorSummary {
+            name: tensor.name.clone(),
+            shape: tensor.shape.clone(),
+            dtype: tensor.dtype.clone(),
+            spec: tensor.codec.map(|c| self.kernels[c].spec()),
+            reason: tensor.reason.clone(),
+            packed_bytes,
+        })
+    }
+
+    /// Reads the packed parts of tensor `i`.
+    pub fn parts(&self, i: usize) -> Result<Parts, FileError> {
+        let tensor = &self.index.tensors[i];
+        let read = |part: &String| {
+            let bytes = self.file.bytes(&format!("{}/{part}", tensor.name))?;
+            Ok(Part { name: part.clone(), bytes })
+        };
+        tensor.parts.iter().map(read).collect::<Result<Vec<_>, _>>().map(Parts)
+    }
+
+    /// Decodes tensor `i` from its parts, as [`ArtifactReader::parts`] read them.
+    pub fn decode(&self, i: usize, parts: &Parts, context: &Context<'_>) -> Result<Tensor, FileError> {
+        let tensor = &self.index.tensors[i];
+        let wrap = |source| FileError::Decode { path: self.file.path().to_owned(), tensor: tensor.name.clone(), source };
+        let dtype = [Dtype::F32, Dtype::F16, Dtype::Bf16].into_iter().find(|d| d.name() == tensor.dtype);
+        let info = |dtype| TensorInfo { name: tensor.name.clone(), shape: tensor.shape.clone(), dtype };
+        match (tensor.codec, dtype) {
+            (Some(codec), Some(dtype)) => {
+                let info = info(dtype);
+                let weights = self.kernels[codec].decode(parts, &info, context).map_err(wrap)?;
+                if *weights.info() != info {
+                    return Err(wrap(DecodeError::corrupt("", "the kernel decoded another shape or dtype")));
+                }
+                Ok(Tensor::Weights(weights))
+            }
+            (None, Some(dtype)) => {
+                let bytes = parts.get(RAW).map_err(wrap)?;
+                Ok(Tensor::Weights(Weights::from_bytes(&info(dtype), bytes).map_err(|e| wrap(e.into()))?))
+            }
+            (None, None) => Ok(Tensor::Other {
+                name: tensor.name.clone(),
+                dtype: tensor.dtype.clone(),
+                shape: tensor.shape.clone(),
+                bytes: parts.get(RAW).map_err(wrap)?.to_vec(),
+            }),
+            (Some(_), None) => Err(wrap(WeightsError::Dtype { name: tensor.name.clone(), dtype: tensor.dtype.clone() }.into())),
+        }
+    }
+}
+
+impl std::fmt::Debug for ArtifactReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ArtifactReader").field("file", &self.file).field("index", &self.index).finish_non_exhaustive()
+    }
+}
+
+/// Writes tensors as a plain safetensors file, in order, by rename.
+pub fn write_tensors<'a>(path: &Path, tensors: impl Iterator<Item = &'a Tensor> + Clone) -> Result<(), FileError> {
+    let io = |source| FileError::Io { action: "write", path: path.to_owned(), source };
+    let mut header = String::from("{");
+    let mut offset = 0usize;
+    for (i, tensor) in tensors.clone().enumerate() {
+        let (name, dtype, shape, bytes) = tensor.raw();
+        let end = offset + bytes.len();
+        if i > 0 {
+            header.push(',');
+        }
+        let shape = serde_json::json!(shape);
+        header.push_str(&format!(
+            "{}:{{\"dtype\":\"{dtype}\",\"shape\":{shape},\"data_offsets\":[{offset},{end}]}}",
+            serde_json::json!(name)
+        ));
+        offset = end;
+    }
+    header.push('}');
+    while header.len() % 8 != 0 {
+        header.push(' ');
+    }
+    let partial = sibling(path, "partial");
+    let write = || -> std::io::Result<()> {
+        let mut out = BufWriter::new(File::create(&partial)?);
+        out.write_all(&(header.len() as u64).to_le_bytes())?;
+        out.write_all(header.as_bytes())?;
+        for tensor in tensors {
+            out.write_all(tensor.raw().3)?;
+        }
+        out.flush()?;
+        std::fs::rename(&partial, path)
+    };
+    write().map_err(io)
+}
+
+/// Reads a whole file into memory; a helper for callers that need digests.
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, FileError> {
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|mut f| f.read_to_end(&mut bytes)).map_err(|source| FileError::Io {
+        action: "read",
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(bytes)
+}

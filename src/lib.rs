@@ -1,0 +1,20 @@
+//! Compression kernels for neural-network weights.
+//!
+//! A [`Kernel`](kernel::Kernel) turns [`Weights`](weights::Weights) into packed [`Parts`](kernel::Parts) and back. An
+//! [artifact](artifact) is the file that holds the parts of a whole model and everything else that decode needs. The
+//! [`Registry`](registry::Registry) knows the built-in kernels; [`conformance`] is the suite that each of them passes.
+//!
+//! Same input, same bytes: on every SIMD level, thread count and machine.
+
+pub mod artifact;
+pub mod conformance;
+pub mod error;
+pub mod fidelity;
+pub mod kernel;
+pub mod kernels;
+pub mod registry;
+pub mod safefile;
+pub mod sample;
+pub mod simd;
+pub mod spec;
+pub mod weights;
