@@ -1,1 +1,3 @@
-//! Harness.
+//! Harness: runs compression kernels over model fixtures, measures them, and gates changes against committed baselines.
+
+pub mod fixture;
