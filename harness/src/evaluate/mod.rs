@@ -1,0 +1,33 @@
+//! Evaluation: what a model's weights do on a real task, on the CPU, in batches, the same bits every time.
+//!
+//! [`outputs()`] runs a fixture's evaluation data through its network and keeps the logits; [`score`] compares a candidate's logits with the
+//! original's, so that the original is run once and compared with many. [`layer_inputs`] runs the *calibration* data instead and keeps
+//! what second-order kernels need. This is the only module that touches candle.
+//!
+//! # Which bits are the same
+//!
+//! On one machine the outputs are bit-identical for any number of threads, and a test holds that. Everything runs inside a pool of one
+//! thread, because several evaluations run side by side as processes. candle still cuts matrix products by `RAYON_NUM_THREADS`, but into
+//! blocks of rows and columns; the sum over the inner dimension is never cut by threads.
+//!
+//! It could be cut by the size of the processor's caches: the product's inner blocks are at least 512 long, and where they end the rounding
+//! changes. So `network` cuts longer sums itself, always at the same places. Exponentials come from `activations` and not from the
+//! platform's mathematical library. What is left to differ between machines is how the product's inner loop adds (with fused
+//! multiply-adds or without), which is why policy gives these metrics a tolerance.
+
+mod activations;
+mod cnn;
+mod data;
+mod error;
+mod gpt;
+mod lstm;
+mod metrics;
+mod mlp;
+mod network;
+mod outputs;
+mod run;
+
+pub use error::EvaluateError;
+pub use metrics::{Score, score};
+pub use outputs::Outputs;
+pub use run::{layer_inputs, outputs};
