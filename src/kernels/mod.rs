@@ -1,8 +1,17 @@
 //! The built-in kernels: one file each, one line each in [`ENTRIES`].
+//!
+//! What kernels share stands beside them: `blocks` (formats by blocks of the flattened tensor), `rows` (formats by rows), `scale` (rounding of scales and when a
+//! kernel refuses), `ternary` (packings of ternary weights).
 
 use crate::kernel::Entry;
 
+mod blocks;
+pub mod int8;
 pub mod raw;
+mod rows;
+mod scale;
+#[cfg(test)]
+mod testing;
 
 /// All built-in kernels, in the order in which lists print them.
-pub const ENTRIES: &[Entry] = &[Entry::of::<raw::F32Raw>(), Entry::of::<raw::Bf16Cast>()];
+pub const ENTRIES: &[Entry] = &[Entry::of::<raw::F32Raw>(), Entry::of::<raw::Bf16Cast>(), Entry::of::<int8::Int8>()];
