@@ -6,6 +6,7 @@
 use crate::kernel::Entry;
 
 mod blocks;
+pub mod int4;
 pub mod int8;
 pub mod raw;
 mod rows;
@@ -14,4 +15,5 @@ mod scale;
 mod testing;
 
 /// All built-in kernels, in the order in which lists print them.
-pub const ENTRIES: &[Entry] = &[Entry::of::<raw::F32Raw>(), Entry::of::<raw::Bf16Cast>(), Entry::of::<int8::Int8>()];
+pub const ENTRIES: &[Entry] =
+    &[Entry::of::<raw::F32Raw>(), Entry::of::<raw::Bf16Cast>(), Entry::of::<int8::Int8>(), Entry::of::<int4::Int4>()];
