@@ -8,6 +8,8 @@ use crate::kernel::Entry;
 mod blocks;
 pub mod int4;
 pub mod int8;
+pub mod q4_0;
+pub mod q8_0;
 pub mod raw;
 mod rows;
 mod scale;
@@ -15,5 +17,11 @@ mod scale;
 mod testing;
 
 /// All built-in kernels, in the order in which lists print them.
-pub const ENTRIES: &[Entry] =
-    &[Entry::of::<raw::F32Raw>(), Entry::of::<raw::Bf16Cast>(), Entry::of::<int8::Int8>(), Entry::of::<int4::Int4>()];
+pub const ENTRIES: &[Entry] = &[
+    Entry::of::<raw::F32Raw>(),
+    Entry::of::<raw::Bf16Cast>(),
+    Entry::of::<int8::Int8>(),
+    Entry::of::<int4::Int4>(),
+    Entry::of::<q8_0::Q8_0>(),
+    Entry::of::<q4_0::Q4_0>(),
+];
