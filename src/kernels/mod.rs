@@ -5,6 +5,7 @@
 
 use crate::kernel::Entry;
 
+pub mod bitnet;
 mod blocks;
 pub mod int4;
 pub mod int8;
@@ -13,6 +14,7 @@ pub mod q8_0;
 pub mod raw;
 mod rows;
 mod scale;
+pub mod ternary;
 #[cfg(test)]
 mod testing;
 
@@ -24,4 +26,5 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<int4::Int4>(),
     Entry::of::<q8_0::Q8_0>(),
     Entry::of::<q4_0::Q4_0>(),
+    Entry::of::<bitnet::Bitnet>(),
 ];
