@@ -10,6 +10,7 @@ pub mod artifact;
 pub mod conformance;
 pub mod error;
 pub mod fidelity;
+pub mod foreign;
 pub mod kernel;
 pub mod kernels;
 pub mod registry;

@@ -17,6 +17,7 @@ mod scale;
 pub mod ternary;
 #[cfg(test)]
 mod testing;
+pub mod zstd;
 
 /// All built-in kernels, in the order in which lists print them.
 pub const ENTRIES: &[Entry] = &[
@@ -27,4 +28,5 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<q8_0::Q8_0>(),
     Entry::of::<q4_0::Q4_0>(),
     Entry::of::<bitnet::Bitnet>(),
+    Entry::of::<zstd::Zstd>(),
 ];
