@@ -30,3 +30,8 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<bitnet::Bitnet>(),
     Entry::of::<zstd::Zstd>(),
 ];
+
+/// Specifications beside the defaults that tests hold to the suite: for each parameter, every value or a spread of them.
+#[cfg(test)]
+pub const VARIANTS: &[&str] =
+    &["int4:group=32", "int4:group=64", "bitnet:packing=tq1_0", "bitnet:packing=tq2_0", "zstd:level=1", "zstd:level=19"];
