@@ -1,8 +1,8 @@
 //! The suite that every kernel passes, as a library function: a kernel written elsewhere can be held to it too.
 //!
 //! For a set of awkward tensors it checks that each is either refused with a reason or comes back, through an artifact file opened anew,
-//! within the kernel's promise; that artifacts cut short at any byte are errors; that flipped bytes never panic; and that bytes and
-//! decoded bits are the same on every SIMD level and on one and two threads.
+//! within the kernel's promise; that artifacts cut short at any byte are errors; that flipped bytes and shapes that lie
+//! never panic; and that bytes and decoded bits are the same on every SIMD level and on one and two threads.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -155,6 +155,7 @@ fn check_tensor(kernel: &dyn AnyKernel, registry: &Registry, weights: &Weights, 
         }
     }
     check_damage(kernel, info, &parts)?;
+    check_lies(kernel, info, &parts)?;
     if info.name == "3x7" {
         check_prefixes(&path, registry)?;
     }
@@ -204,6 +205,21 @@ fn check_damage(kernel: &dyn AnyKernel, info: &TensorInfo, parts: &Parts) -> Res
     Ok(())
 }
 
+/// Parts under the shape of another tensor are errors, however large that claims to be: nothing panics or takes the memory it asks for.
+fn check_lies(kernel: &dyn AnyKernel, info: &TensorInfo, parts: &Parts) -> Result<(), String> {
+    let empty: [&[usize]; 2] = [&[1 << 62, 0], &[0, 1 << 40, 1 << 40]];
+    let large: [&[usize]; 4] = [&[usize::MAX, 2], &[1 << 40, 1 << 20], &[1, 1 << 45], &[1 << 45, 1]];
+    for shape in empty.into_iter().chain(large) {
+        let lie = TensorInfo { shape: shape.to_vec(), ..info.clone() };
+        let decode = || kernel.decode(parts, &lie, &Context::default()).is_ok();
+        let decoded = catch_unwind(AssertUnwindSafe(decode)).map_err(|_| format!("decode as {shape:?} panicked"))?;
+        if decoded && !shape.contains(&0) {
+            return Err(format!("decodes as {shape:?}"));
+        }
+    }
+    Ok(())
+}
+
 fn encode(kernel: &dyn AnyKernel, weights: &Weights, context: &Context<'_>, threads: usize) -> Result<Result<Parts, String>, String> {
     let run = || catch_unwind(AssertUnwindSafe(|| kernel.encode(weights, context).map_err(|refusal| refusal.0)));
     on_threads(threads, run)?.map_err(|_| "encode panicked".to_owned())
@@ -228,12 +244,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_registered_kernel_conforms() {
+    fn every_registered_kernel_conforms_in_every_configuration() {
         let registry = Registry::default();
         let scratch = tempfile::tempdir().unwrap();
         let mut failures = Vec::new();
-        for entry in registry.entries() {
-            let kernel = entry.build(entry.default_config()).unwrap();
+        let defaults = registry.entries().iter().map(|entry| entry.info.id);
+        for spec in defaults.chain(crate::kernels::VARIANTS.iter().copied()) {
+            let kernel = registry.parse(spec).unwrap();
             failures.extend(check(kernel.as_ref(), &registry, scratch.path()));
         }
         assert!(failures.is_empty(), "{}", failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));

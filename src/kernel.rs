@@ -201,6 +201,11 @@ impl<K: Kernel> AnyKernel for K {
     }
 }
 
+/// Makes a kernel from its configuration.
+type Build = fn(Map<String, Value>) -> Result<Box<dyn AnyKernel>, SpecError>;
+/// Brings a configuration of an older version up to date, with a note.
+type Migrate = fn(u32, Map<String, Value>) -> (Map<String, Value>, Option<String>);
+
 /// A kernel's place in the registry.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
@@ -208,8 +213,8 @@ pub struct Entry {
     pub info: Info,
     /// Parameters, in order.
     pub parameters: &'static [Parameter],
-    build: fn(Map<String, Value>) -> Result<Box<dyn AnyKernel>, SpecError>,
-    migrate: fn(u32, Map<String, Value>) -> (Map<String, Value>, Option<String>),
+    build: Build,
+    migrate: Migrate,
     default: fn() -> Map<String, Value>,
 }
 

@@ -1,7 +1,7 @@
 //! Compression kernels for neural-network weights.
 //!
 //! A [`Kernel`](kernel::Kernel) turns [`Weights`](weights::Weights) into packed [`Parts`](kernel::Parts) and back. An
-//! [artifact](artifact) is the file that holds the parts of a whole model and everything else that decode needs. The
+//! [artifact] is the file that holds the parts of a whole model and everything else that decode needs. The
 //! [`Registry`](registry::Registry) knows the built-in kernels; [`conformance`] is the suite that each of them passes.
 //!
 //! Same input, same bytes: on every SIMD level, thread count and machine.
@@ -10,6 +10,7 @@ pub mod artifact;
 pub mod conformance;
 pub mod error;
 pub mod fidelity;
+pub mod foreign;
 pub mod kernel;
 pub mod kernels;
 pub mod registry;

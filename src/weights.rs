@@ -70,10 +70,10 @@ impl TensorInfo {
 
     /// The tensor as a matrix: first dimension (output features) × product of the others (inputs).
     ///
-    /// A scalar is 1 × 1, a vector of n is n × 1.
+    /// A scalar is 1 × 1, a vector of n is n × 1. The second saturates where a header lies: dimensions after a 0 may multiply to anything.
     pub fn rows_cols(&self) -> (usize, usize) {
         let rows = self.shape.first().copied().unwrap_or(1);
-        (rows, self.shape.iter().skip(1).product())
+        (rows, self.shape.iter().skip(1).fold(1, |n: usize, &d| n.saturating_mul(d)))
     }
 
     /// Size in its own dtype, in bytes.
