@@ -1,0 +1,9 @@
+//! Worker processes: every encode, decode, check and evaluation happens in a child that speaks one small line protocol.
+//!
+//! The built-in kernels are served by `weighbridge worker`; any other program that speaks [`protocol`] can take its place.
+
+pub mod client;
+pub mod heap;
+pub mod protocol;
+pub mod serve;
+pub mod timing;

@@ -1,0 +1,82 @@
+//! Clocks and sampling inside a worker: passes are batched until a sample is long enough, warmed up, then taken until the budget ends.
+
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+
+use super::protocol::{Samples, Sampling};
+
+/// Shortest sample: the clocks' resolution and the cost of reading them are far below it.
+const MIN_SAMPLE: Duration = Duration::from_millis(2);
+/// Share of the budget that warm-up may take.
+const WARMUP_SHARE: u32 = 5;
+/// A slow operation still gets this many samples.
+const MIN_SAMPLES: usize = 3;
+
+/// CPU time of the calling thread, or of the whole process.
+fn cpu_ns(threads: usize) -> u64 {
+    let clock = if threads == 1 { ClockId::ThreadCPUTime } else { ClockId::ProcessCPUTime };
+    let now = clock_gettime(clock);
+    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
+}
+
+fn elapsed_ns(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Samples `pass`, which must run on the calling thread where `sampling.threads` is 1.
+pub fn sample<E>(sampling: Sampling, mut pass: impl FnMut() -> Result<(), E>) -> Result<Samples, E> {
+    let budget = Duration::from_millis(sampling.budget_ms);
+    let start = Instant::now();
+    let mut warmup = 0u64;
+    let mut fastest = u64::MAX;
+    while warmup == 0 || (start.elapsed() < budget / WARMUP_SHARE && warmup < 1000) {
+        let pass_start = Instant::now();
+        pass()?;
+        fastest = fastest.min(elapsed_ns(pass_start).max(1));
+        warmup += 1;
+    }
+    let min_sample = u64::try_from(MIN_SAMPLE.as_nanos()).unwrap_or(u64::MAX);
+    let repetitions = min_sample.div_ceil(fastest).clamp(1, 100_000);
+    let mut samples = Samples { threads: sampling.threads, repetitions, warmup, wall_ns: Vec::new(), cpu_ns: Vec::new() };
+    let start = Instant::now();
+    while samples.wall_ns.len() < sampling.max_samples.max(1) {
+        let enough = samples.wall_ns.len() >= MIN_SAMPLES.min(sampling.max_samples);
+        // A pass that alone is over the budget is taken once more, not three times.
+        let far_over = !samples.wall_ns.is_empty() && start.elapsed() > budget * 2;
+        if (enough && start.elapsed() >= budget) || far_over {
+            break;
+        }
+        let (wall, cpu) = (Instant::now(), cpu_ns(sampling.threads));
+        for _ in 0..repetitions {
+            pass()?;
+        }
+        samples.cpu_ns.push(cpu_ns(sampling.threads) - cpu);
+        samples.wall_ns.push(elapsed_ns(wall));
+    }
+    Ok(samples)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_passes_are_batched_and_long_ones_are_not() {
+        let sampling = Sampling { threads: 1, budget_ms: 20, max_samples: 5 };
+        let samples = sample::<()>(sampling, || Ok(())).unwrap();
+        assert!(samples.repetitions > 100 && samples.wall_ns.len() == samples.cpu_ns.len() && !samples.wall_ns.is_empty());
+        let slow = || {
+            std::thread::sleep(Duration::from_millis(30));
+            Ok::<_, ()>(())
+        };
+        let samples = sample(sampling, slow).unwrap();
+        assert_eq!((samples.repetitions, samples.warmup), (1, 1));
+        assert!(samples.cpu_ns.iter().sum::<u64>() < samples.wall_ns.iter().sum::<u64>());
+    }
+
+    #[test]
+    fn a_failing_pass_ends_it() {
+        assert_eq!(sample(Sampling { threads: 1, budget_ms: 5, max_samples: 2 }, || Err("no")), Err("no"));
+    }
+}
