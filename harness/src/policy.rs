@@ -1,0 +1,198 @@
+//! The policy: what gates, by how much, and what each kernel aims at. Read from baselines/policy.toml; a copy of the shipped one is
+//! embedded for use where there is no file.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::model::metric::{Kind, METRICS, metric};
+
+/// The shipped policy.
+pub const EMBEDDED: &str = include_str!("../../baselines/policy.toml");
+/// Version of the policy's form.
+const VERSION: u32 = 1;
+
+/// When a metric may fail a gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GateWhen {
+    /// Wherever it is measured.
+    Always,
+    /// Only where baseline and candidate were measured on machines of one fingerprint.
+    SameMachine,
+    /// It is shown, never gated.
+    Never,
+}
+
+/// How one metric is judged.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct MetricPolicy {
+    /// When it gates.
+    pub gate: GateWhen,
+    /// Tolerated change as a share of the baseline.
+    #[serde(default)]
+    pub relative_tolerance: f64,
+    /// Tolerated change in the metric's unit; the larger of the two counts.
+    #[serde(default)]
+    pub absolute_tolerance: f64,
+    /// Why.
+    pub reason: String,
+}
+
+impl MetricPolicy {
+    /// Tolerated change from this value, in the metric's unit.
+    pub fn tolerance(&self, before: f64) -> f64 {
+        self.absolute_tolerance.max(self.relative_tolerance * before.abs())
+    }
+}
+
+/// What a kernel aims at; shown in the target column.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Target {
+    /// Least compression ratio, as a geometric mean over fixtures.
+    pub compression_ratio: Option<f64>,
+    /// Largest relative error of any fixture.
+    pub relative_error: Option<f64>,
+    /// Most seconds to encode one MB.
+    pub encode_seconds_per_mb: Option<f64>,
+    /// Most seconds to decode one MB.
+    pub decode_seconds_per_mb: Option<f64>,
+    /// Most peak heap of encode, in bytes.
+    pub peak_heap_bytes: Option<f64>,
+    /// Most accuracy loss of any fixture, in points.
+    pub accuracy_loss_percent: Option<f64>,
+    /// Why.
+    pub reason: String,
+}
+
+/// A named set of kernels; the fixtures say themselves which suites they are in.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Suite {
+    /// Kernel specifications.
+    pub kernels: Vec<String>,
+    /// Why these.
+    pub reason: String,
+}
+
+/// The whole policy.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Policy {
+    version: u32,
+    /// Suites by name.
+    pub suites: BTreeMap<String, Suite>,
+    metrics: BTreeMap<String, MetricPolicy>,
+    /// Targets by kernel specification.
+    #[serde(default)]
+    pub targets: BTreeMap<String, Target>,
+}
+
+/// A policy that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// The system said no.
+    #[error("cannot read policy '{}': {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It does not parse, or says something that means nothing.
+    #[error("policy '{origin}': {message}")]
+    Invalid {
+        /// File, or `embedded`.
+        origin: String,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+impl Policy {
+    /// The policy of a baselines folder, or the embedded one where that has none.
+    pub fn load(baselines: &Path) -> Result<Self, PolicyError> {
+        let path = baselines.join("policy.toml");
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Self::parse(&text, &path.display().to_string()),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Self::parse(EMBEDDED, "embedded"),
+            Err(source) => Err(PolicyError::Io { path, source }),
+        }
+    }
+
+    /// Parses and checks; `origin` is for messages.
+    pub fn parse(text: &str, origin: &str) -> Result<Self, PolicyError> {
+        let invalid = |message: String| PolicyError::Invalid { origin: origin.to_owned(), message };
+        let policy: Self = toml::from_str(text).map_err(|e| invalid(e.to_string()))?;
+        if policy.version != VERSION {
+            return Err(invalid(format!("version {} is not known; this release reads version {VERSION}", policy.version)));
+        }
+        for (name, entry) in &policy.metrics {
+            if metric(name).is_none() {
+                let known = METRICS.iter().map(|m| m.name).collect::<Vec<_>>().join(", ");
+                return Err(invalid(format!("unknown metric '{name}'; known metrics: {known}")));
+            }
+            for tolerance in [entry.relative_tolerance, entry.absolute_tolerance] {
+                if !tolerance.is_finite() || tolerance < 0.0 {
+                    return Err(invalid(format!("metric '{name}': a tolerance is a number from 0 up, not {tolerance}")));
+                }
+            }
+        }
+        let reasons = (policy.metrics.iter().map(|(n, m)| (n, &m.reason)))
+            .chain(policy.targets.iter().map(|(n, t)| (n, &t.reason)))
+            .chain(policy.suites.iter().map(|(n, s)| (n, &s.reason)));
+        if let Some((name, _)) = reasons.into_iter().find(|(_, reason)| reason.trim().is_empty()) {
+            return Err(invalid(format!("entry '{name}' needs a reason")));
+        }
+        Ok(policy)
+    }
+
+    /// How a metric is judged. One without an entry gates without tolerance if it is exact, and never if it is sampled.
+    pub fn metric(&self, name: &str) -> MetricPolicy {
+        self.metrics.get(name).cloned().unwrap_or_else(|| MetricPolicy {
+            gate: if metric(name).is_some_and(|m| m.kind == Kind::Exact) { GateWhen::Always } else { GateWhen::Never },
+            relative_tolerance: 0.0,
+            absolute_tolerance: 0.0,
+            reason: "no entry in the policy".to_owned(),
+        })
+    }
+
+    /// The suite of that name.
+    pub fn suite(&self, name: &str) -> Option<&Suite> {
+        self.suites.get(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_policy_is_valid_and_names_every_metric() {
+        let policy = Policy::parse(EMBEDDED, "embedded").unwrap();
+        for m in METRICS {
+            assert!(policy.metrics.contains_key(m.name), "{}", m.name);
+        }
+        let registry = weighbridge::registry::Registry::default();
+        let specs = policy.suites.values().flat_map(|s| &s.kernels).chain(policy.targets.keys());
+        for spec in specs {
+            assert_eq!(&registry.parse(spec).unwrap().spec(), spec, "specifications stand in their shortest form");
+        }
+    }
+
+    #[test]
+    fn unknown_keys_metrics_and_missing_reasons_are_refused_by_name() {
+        let base = "version = 1\n[suites.mini]\nkernels = []\nreason = \"r\"\n";
+        let with = |extra: &str| Policy::parse(&format!("{base}{extra}"), "p.toml").unwrap_err().to_string();
+        let metric = |name: &str, rest: &str| format!("[metrics.{name}]\ngate = \"always\"\n{rest}");
+        let error = with(&metric("sqnr_db", "reason = \"r\"\nrelative-tolerence = 1.0\n"));
+        assert!(error.contains("relative-tolerence") && error.contains("p.toml"), "{error}");
+        assert!(with(&metric("speed", "reason = \"r\"\n")).contains("unknown metric 'speed'"));
+        assert!(with(&metric("sqnr_db", "reason = \" \"\n")).contains("'sqnr_db' needs a reason"));
+        assert!(with(&metric("sqnr_db", "reason = \"r\"\nabsolute-tolerance = -1.0\n")).contains("sqnr_db"));
+        assert!(Policy::parse("version = 9\n[suites]\n[metrics]\n", "p").unwrap_err().to_string().contains("version 9"));
+    }
+}
