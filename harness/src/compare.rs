@@ -1,0 +1,281 @@
+//! Baseline against candidate: a verdict for each metric of each case, and one for the whole.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::baseline::Baseline;
+use crate::filter::Filter;
+use crate::model::metric::{Direction, Kind, METRICS, Metric};
+use crate::model::record::Case;
+use crate::policy::{GateWhen, Policy};
+use crate::store::Run;
+use crate::table::{self, Pair, TableError};
+
+/// What is said of a metric of a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The case failed: no value can be trusted.
+    Failed,
+    /// Worse than the policy tolerates.
+    Regression,
+    /// The baseline has it, the candidate has not.
+    Missing,
+    /// Neither shown to be equal nor to be worse.
+    Inconclusive,
+    /// Better by more than the tolerance.
+    Improvement,
+    /// The candidate has it, the baseline has not.
+    New,
+    /// Within the tolerance.
+    Unchanged,
+    /// Worse, and a waiver allows it.
+    Waived,
+}
+
+impl Verdict {
+    /// Word for tables.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Regression => "regression",
+            Self::Missing => "missing",
+            Self::Inconclusive => "inconclusive",
+            Self::Improvement => "improvement",
+            Self::New => "new",
+            Self::Unchanged => "unchanged",
+            Self::Waived => "waived",
+        }
+    }
+}
+
+/// A judged metric of a case.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// The case.
+    pub case: Case,
+    /// The metric.
+    pub metric: &'static Metric,
+    /// Baseline's value.
+    pub before: Option<f64>,
+    /// Candidate's value.
+    pub after: Option<f64>,
+    /// Candidate's standard error.
+    pub after_error: Option<f64>,
+    /// Verdict; `None` where the policy only shows the metric.
+    pub verdict: Option<Verdict>,
+    /// Smallest change that would not have been called unchanged, in the metric's unit; `None` where it is not gated.
+    pub smallest_detectable: Option<f64>,
+}
+
+impl Row {
+    /// After over before, minus one.
+    pub fn relative_change(&self) -> Option<f64> {
+        let (before, after) = (self.before?, self.after?);
+        if before == after { Some(0.0) } else { (before != 0.0).then(|| after / before - 1.0) }
+    }
+}
+
+/// A failed case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FailedCase {
+    /// The case.
+    pub case: Case,
+    /// Where.
+    pub stage: String,
+    /// Why.
+    pub message: String,
+}
+
+/// The whole comparison.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// Judged metrics: by case in the run's order, then by metric.
+    pub rows: Vec<Row>,
+    /// Failed cases.
+    pub failures: Vec<FailedCase>,
+    /// Whether times of both sides come from machines of one fingerprint.
+    pub same_machine: bool,
+    /// Cases of the candidate that passed their check.
+    pub measured_cases: usize,
+}
+
+/// Outcome of a gate, most serious first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// A case failed its check, crashed or ran out of its limits.
+    CaseFailed,
+    /// Something got worse.
+    Regression,
+    /// Nothing was measured, or something the baseline has was not.
+    Missing,
+    /// Something could not be decided.
+    Inconclusive,
+    /// None of these.
+    Pass,
+}
+
+impl Comparison {
+    /// Compares a run with a baseline under a policy. Metrics and cases that the filter leaves out are not judged.
+    pub fn new(baseline: &Baseline, run: &Run, policy: &Policy, filter: &Filter) -> Result<Self, TableError> {
+        let candidate = Baseline::of_run(run);
+        let keep = |row: &&crate::baseline::Row| filter.takes(&row.kernel, &row.fixture) && filter.takes_metric(row.metric.name);
+        let before: Vec<_> = baseline.rows.iter().filter(keep).cloned().collect();
+        let after: Vec<_> = candidate.rows.iter().filter(keep).cloned().collect();
+        let failures: Vec<_> = run.records.iter().filter_map(failed_case).collect();
+        let failed: BTreeSet<_> = failures.iter().map(|f| (f.case.kernel.as_str(), f.case.fixture.as_str())).collect();
+        let same_machine = baseline.machine.as_ref().is_some_and(|m| m.fingerprint() == run.header.machine.fingerprint());
+
+        let mut pairs = table::join(&before, &after)?;
+        for failure in &failures {
+            // A failed case that the baseline does not know still gets a row of its own.
+            if !pairs.iter().any(|p| p.kernel == failure.case.kernel && p.fixture == failure.case.fixture) {
+                let Case { kernel, fixture } = failure.case.clone();
+                pairs.push(Pair { kernel, fixture, metric: &METRICS[0], before: None, after: None, after_error: None });
+            }
+        }
+        let mut rows: Vec<_> = pairs
+            .into_iter()
+            .map(|pair| {
+                let is_failed = failed.contains(&(pair.kernel.as_str(), pair.fixture.as_str()));
+                judge(pair, policy, is_failed, same_machine)
+            })
+            .collect();
+        let place = |row: &Row| {
+            let case = run.header.cases.iter().position(|c| *c == row.case).unwrap_or(usize::MAX);
+            (case, row.case.clone(), METRICS.iter().position(|m| m.name == row.metric.name))
+        };
+        rows.sort_by_cached_key(place);
+        let measured_cases = run.records.iter().filter(|r| r.failure.is_none() && r.measured.is_some()).count();
+        Ok(Self { rows, failures, same_machine, measured_cases })
+    }
+
+    /// The gate's outcome.
+    pub fn outcome(&self) -> Outcome {
+        let any = |verdict| self.rows.iter().any(|r| r.verdict == Some(verdict));
+        if !self.failures.is_empty() {
+            Outcome::CaseFailed
+        } else if any(Verdict::Regression) {
+            Outcome::Regression
+        } else if any(Verdict::Missing) || self.measured_cases == 0 {
+            Outcome::Missing
+        } else if any(Verdict::Inconclusive) {
+            Outcome::Inconclusive
+        } else {
+            Outcome::Pass
+        }
+    }
+
+    /// How many rows have this verdict.
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.rows.iter().filter(|r| r.verdict == Some(verdict)).count()
+    }
+}
+
+fn failed_case(record: &crate::model::record::CaseRecord) -> Option<FailedCase> {
+    let failure = record.failure.clone()?;
+    Some(FailedCase { case: record.case.clone(), stage: failure.stage, message: failure.message })
+}
+
+fn judge(pair: Pair, policy: &Policy, failed: bool, same_machine: bool) -> Row {
+    let Pair { kernel, fixture, metric, before, after, after_error } = pair;
+    let entry = policy.metric(metric.name);
+    let gated = match entry.gate {
+        GateWhen::Always => true,
+        GateWhen::SameMachine => same_machine,
+        GateWhen::Never => false,
+    };
+    let tolerance = before.map(|b| entry.tolerance(b));
+    let verdict = match (before, after) {
+        _ if failed => Some(Verdict::Failed),
+        // What is only shown is not missed either: memory of the system's, say, is told by some systems alone.
+        _ if !gated => None,
+        (Some(_), None) => Some(Verdict::Missing),
+        (None, _) => Some(Verdict::New),
+        (Some(before), Some(after)) => Some(verdict_of(metric, before, after, entry.tolerance(before))),
+    };
+    let after = if failed { None } else { after };
+    let smallest_detectable = if gated && !failed && metric.kind != Kind::Sampled { tolerance } else { None };
+    Row { case: Case { kernel, fixture }, metric, before, after, after_error, verdict, smallest_detectable }
+}
+
+fn verdict_of(metric: &Metric, before: f64, after: f64, tolerance: f64) -> Verdict {
+    let worse_by = match metric.direction {
+        Direction::Higher => before - after,
+        Direction::Lower => after - before,
+    };
+    if worse_by > tolerance {
+        Verdict::Regression
+    } else if -worse_by > tolerance {
+        Verdict::Improvement
+    } else {
+        Verdict::Unchanged
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::metric::metric;
+    use crate::model::record::tests::case;
+    use crate::model::record::{CaseFailure, CaseRecord};
+    use crate::store::Run;
+
+    fn policy() -> Policy {
+        Policy::parse(crate::policy::EMBEDDED, "embedded").unwrap()
+    }
+
+    fn compare(before: Vec<CaseRecord>, after: Vec<CaseRecord>) -> Comparison {
+        let baseline = Baseline::of_run(&Run::of(before));
+        Comparison::new(&baseline, &Run::of(after), &policy(), &Filter::all()).unwrap()
+    }
+
+    #[test]
+    fn the_same_run_is_unchanged_and_states_what_it_could_have_seen() {
+        let comparison = compare(vec![case("int4", "mlp")], vec![case("int4", "mlp")]);
+        assert_eq!(comparison.outcome(), Outcome::Pass);
+        for row in &comparison.rows {
+            assert!(matches!(row.verdict, None | Some(Verdict::Unchanged)), "{row:?}");
+            assert_eq!(row.verdict.is_some(), row.smallest_detectable.is_some(), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn worse_better_missing_new_and_failed() {
+        let changed = |f: &dyn Fn(&mut CaseRecord)| {
+            let mut record = case("int4", "mlp");
+            f(&mut record);
+            compare(vec![case("int4", "mlp")], vec![record])
+        };
+        let wider = changed(&|r| r.measured.as_mut().unwrap().encoded.artifact_bytes += 1);
+        assert_eq!((wider.outcome(), wider.count(Verdict::Regression)), (Outcome::Regression, 2));
+        let smaller = changed(&|r| r.measured.as_mut().unwrap().encoded.artifact_bytes -= 1);
+        assert_eq!((smaller.outcome(), smaller.count(Verdict::Improvement)), (Outcome::Pass, 2));
+        let blind = changed(&|r| r.scores = Some(vec![]));
+        assert_eq!((blind.outcome(), blind.count(Verdict::Missing)), (Outcome::Missing, 1));
+        let failed = changed(&|r| r.failure = Some(CaseFailure { stage: "check".into(), message: "no".into() }));
+        assert_eq!(failed.outcome(), Outcome::CaseFailed);
+        assert!(failed.rows.iter().all(|r| r.verdict == Some(Verdict::Failed) && r.after.is_none()));
+        let new = compare(vec![case("int4", "mlp")], vec![case("int4", "mlp"), case("int8", "mlp")]);
+        assert_eq!(new.outcome(), Outcome::Pass);
+        assert!(new.count(Verdict::New) > 5);
+        let nothing = compare(vec![], vec![]);
+        assert_eq!(nothing.outcome(), Outcome::Missing);
+        let slower = changed(&|r| r.measured.as_mut().unwrap().encode_times.cpu_ns = vec![90_000_000]);
+        assert_eq!(slower.outcome(), Outcome::Pass, "times of single runs are shown, not gated");
+    }
+
+    #[test]
+    fn tolerances_are_the_larger_of_the_two_and_directions_are_kept() {
+        let lower = metric("perplexity").unwrap();
+        assert_eq!(verdict_of(lower, 10.0, 10.1, 0.1), Verdict::Unchanged);
+        assert_eq!(verdict_of(lower, 10.0, 10.2, 0.1), Verdict::Regression);
+        assert_eq!(verdict_of(lower, 10.0, 9.8, 0.1), Verdict::Improvement);
+        let higher = metric("same_top1").unwrap();
+        assert_eq!(verdict_of(higher, 99.0, 98.0, 0.5), Verdict::Regression);
+        assert_eq!(policy().metric("encode_peak_heap_bytes").tolerance(1e6), 1e4);
+        assert_eq!(policy().metric("encode_peak_heap_bytes").tolerance(1e3), 4096.0);
+    }
+}
