@@ -1,0 +1,95 @@
+//! One case: encode in one worker, decode in a fresh one that is given the artifact alone, check in a third, and only then time both.
+
+use std::path::{Path, PathBuf};
+
+use crate::model::record::{Case, CaseFailure, Measured};
+use crate::worker::client::{Client, Launch, WorkerError};
+use crate::worker::protocol::{Checked, Decoded, Encoded, Reply, Request, Samples, Sampling};
+
+/// Where a case's files go.
+#[derive(Debug, Clone)]
+pub struct Files {
+    /// The artifact.
+    pub artifact: PathBuf,
+    /// What came back from it.
+    pub decoded: PathBuf,
+}
+
+impl Files {
+    /// Files of a case in a scratch folder.
+    pub fn of(case: &Case, scratch: &Path) -> Self {
+        let slug: String = format!("{}--{}", case.kernel, case.fixture)
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '.' })
+            .collect();
+        Self {
+            artifact: scratch.join(format!("{slug}.artifact.safetensors")),
+            decoded: scratch.join(format!("{slug}.decoded.safetensors")),
+        }
+    }
+}
+
+/// Measures one case. `launch` starts the workers under test, `own` the harness's, which checks.
+pub fn measure(
+    case: &Case,
+    model: &Path,
+    files: &Files,
+    launch: &Launch,
+    own: &Launch,
+    sampling: Sampling,
+) -> Result<Measured, CaseFailure> {
+    let at = |stage: &str| {
+        let stage = stage.to_owned();
+        move |error: WorkerError| CaseFailure { stage, message: error.to_string() }
+    };
+    let mut encoder = Client::start(launch).map_err(at("encode"))?;
+    let encoded = encode(&mut encoder, case, model, files).map_err(at("encode"))?;
+    let mut decoder = Client::start(launch).map_err(at("decode"))?;
+    let decoded = decode(&mut decoder, files).map_err(at("decode"))?;
+    let checked = check(own, case, model, files, &encoded).map_err(at("check"))?;
+    if let Some(first) = checked.broken.first() {
+        let more = checked.broken.len() - 1;
+        let tail = if more == 0 { String::new() } else { format!(" (and {more} more)") };
+        return Err(CaseFailure { stage: "check".to_owned(), message: format!("{first}{tail}") });
+    }
+    let kernel = case.kernel.clone();
+    let encode_times = timed(&mut encoder, &Request::TimeEncode { kernel, sampling }).map_err(at("time"))?;
+    let artifact = files.artifact.clone();
+    let decode_times = timed(&mut decoder, &Request::TimeDecode { artifact, sampling }).map_err(at("time"))?;
+    Ok(Measured { encoded, decoded, checked, encode_times, decode_times })
+}
+
+fn encode(worker: &mut Client, case: &Case, model: &Path, files: &Files) -> Result<Encoded, WorkerError> {
+    match worker.ask(&Request::Load { model: model.to_owned() })? {
+        Reply::Loaded { .. } => {}
+        other => return Err(worker.unexpected(&other)),
+    }
+    match worker.ask(&Request::Encode { kernel: case.kernel.clone(), artifact: files.artifact.clone() })? {
+        Reply::Encoded(encoded) => Ok(encoded),
+        other => Err(worker.unexpected(&other)),
+    }
+}
+
+fn decode(worker: &mut Client, files: &Files) -> Result<Decoded, WorkerError> {
+    match worker.ask(&Request::Decode { artifact: files.artifact.clone(), output: files.decoded.clone() })? {
+        Reply::Decoded(decoded) => Ok(decoded),
+        other => Err(worker.unexpected(&other)),
+    }
+}
+
+fn check(own: &Launch, case: &Case, model: &Path, files: &Files, encoded: &Encoded) -> Result<Checked, WorkerError> {
+    let mut worker = Client::start(own)?;
+    let passed_through = encoded.passed_through.iter().map(|p| p.name.clone()).collect();
+    let request = Request::Check { kernel: case.kernel.clone(), model: model.to_owned(), decoded: files.decoded.clone(), passed_through };
+    match worker.ask(&request)? {
+        Reply::Checked(checked) => Ok(checked),
+        other => Err(worker.unexpected(&other)),
+    }
+}
+
+fn timed(worker: &mut Client, request: &Request) -> Result<Samples, WorkerError> {
+    match worker.ask(request)? {
+        Reply::Timed(samples) => Ok(samples),
+        other => Err(worker.unexpected(&other)),
+    }
+}

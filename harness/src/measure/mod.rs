@@ -1,0 +1,8 @@
+//! Measuring: from a plan of cases to a run file, one case after the other, each in worker processes of its own.
+
+mod case;
+mod evaluation;
+pub mod plan;
+mod runner;
+
+pub use runner::{Event, MeasureError, Options, run};

@@ -1,0 +1,184 @@
+//! The run: times first, one case at a time and nothing beside it; evaluations after, on all processors. Each result is on disk before
+//! the next begins.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::{Duration, Instant, SystemTime};
+
+use sha2::{Digest, Sha256};
+
+use super::case::{Files, measure};
+use super::evaluation::{Outcome, evaluate};
+use super::plan::Plan;
+use crate::git;
+use crate::model::machine::Machine;
+use crate::model::record::{Case, CaseFailure, Header, Line, VERSION};
+use crate::store::{Run, RunWriter, StoreError};
+use crate::worker::client::Launch;
+use crate::worker::protocol::Sampling;
+
+/// How to measure.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Workers under test.
+    pub launch: Launch,
+    /// The harness's own workers: they check and evaluate.
+    pub own: Launch,
+    /// How times are sampled.
+    pub sampling: Sampling,
+    /// Folder of the run file and of scratch files.
+    pub output: PathBuf,
+    /// Folder whose version control is recorded.
+    pub root: PathBuf,
+    /// Go on with the run that is there.
+    pub resume: bool,
+    /// Keep artifacts and decoded models.
+    pub keep_artifacts: bool,
+}
+
+/// What happens during a run, for whoever shows it.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// It starts: cases in all, and how many of them were finished before.
+    Started {
+        /// Cases.
+        cases: usize,
+        /// Finished by an earlier sitting.
+        finished: usize,
+    },
+    /// A case is about to be measured.
+    Measuring(&'a Case),
+    /// A case was measured; ratio and seconds it took.
+    Measured(&'a Case, f64, Duration),
+    /// Evaluations begin.
+    Evaluating {
+        /// How many.
+        cases: usize,
+    },
+    /// A case was evaluated.
+    Evaluated(&'a Case),
+    /// A case failed.
+    Failed(&'a Case, &'a CaseFailure),
+}
+
+/// A run that could not be made. A failed case is no such thing: it is a record.
+#[derive(Debug, thiserror::Error)]
+pub enum MeasureError {
+    /// The run file.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Another file.
+    #[error("cannot {action} '{}': {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// Measures a plan into `run.jsonl` of the output folder.
+pub fn run(plan: &Plan, options: &Options, observe: &(dyn Fn(&Event<'_>) + Sync)) -> Result<Run, MeasureError> {
+    let start = Instant::now();
+    let scratch = options.output.join("scratch");
+    let path = options.output.join("run.jsonl");
+    let header = header(plan, options)?;
+    let io = |action, path: PathBuf| move |source| MeasureError::Io { action, path, source };
+    if !options.resume && scratch.exists() {
+        std::fs::remove_dir_all(&scratch).map_err(io("clear", scratch.clone()))?;
+    }
+    std::fs::create_dir_all(&scratch).map_err(io("create", scratch.clone()))?;
+    let writer = if options.resume && path.exists() { RunWriter::resume(&path, &header)? } else { RunWriter::create(&path, header)? };
+    let writer = Mutex::new(writer);
+    let failed_write = Mutex::new(None);
+    let append = |line: Line| -> bool {
+        let Ok(mut writer) = writer.lock() else { return false };
+        let result = writer.append(line);
+        let ok = result.is_ok();
+        if let (Err(e), Ok(mut slot)) = (result, failed_write.lock()) {
+            *slot = Some(e);
+        }
+        ok
+    };
+    let snapshot = || writer.lock().map(|w| w.run().clone()).unwrap_or_else(|poisoned| poisoned.into_inner().run().clone());
+
+    let before = snapshot();
+    let finished = before.records.iter().filter(|r| r.is_finished()).count();
+    observe(&Event::Started { cases: before.records.len(), finished });
+    for record in before.records.iter().filter(|r| !r.is_finished()) {
+        let case = &record.case;
+        let files = Files::of(case, &scratch);
+        // A measured case whose decoded model is gone is measured again: its evaluation needs it.
+        if record.measured.is_some() && files.decoded.exists() {
+            continue;
+        }
+        let Some(fixture) = plan.fixtures.get(&case.fixture) else { continue };
+        observe(&Event::Measuring(case));
+        let case_start = Instant::now();
+        let result = measure(case, &fixture.weights_path(), &files, &options.launch, &options.own, options.sampling);
+        let ok = match result {
+            Ok(measured) => {
+                let ratio = crate::model::metric::as_f64(measured.encoded.input_bytes)
+                    / crate::model::metric::as_f64(measured.encoded.artifact_bytes);
+                let ok = append(Line::Measured { case: case.clone(), measured: Box::new(measured) });
+                observe(&Event::Measured(case, ratio, case_start.elapsed()));
+                ok
+            }
+            Err(failure) => {
+                observe(&Event::Failed(case, &failure));
+                append(Line::Failed { case: case.clone(), stage: failure.stage, message: failure.message })
+            }
+        };
+        if !ok {
+            break;
+        }
+    }
+
+    let pending: Vec<_> = snapshot().records.into_iter().filter(|r| !r.is_finished() && r.measured.is_some()).map(|r| r.case).collect();
+    observe(&Event::Evaluating { cases: pending.len() });
+    let done = |case: Case, outcome: Outcome| match outcome {
+        Ok(scores) => {
+            let ok = append(Line::Evaluated { case: case.clone(), scores });
+            observe(&Event::Evaluated(&case));
+            ok
+        }
+        Err(failure) => {
+            observe(&Event::Failed(&case, &failure));
+            append(Line::Failed { case, stage: failure.stage, message: failure.message })
+        }
+    };
+    if failed_write.lock().is_ok_and(|slot| slot.is_none()) {
+        evaluate(pending, &plan.fixtures, &scratch, &options.own, done);
+    }
+    if let Some(error) = failed_write.lock().ok().and_then(|mut slot| slot.take()) {
+        return Err(error.into());
+    }
+    append(Line::Finished {
+        at: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+        seconds: before.seconds.unwrap_or(0.0) + start.elapsed().as_secs_f64(),
+    });
+    if !options.keep_artifacts {
+        std::fs::remove_dir_all(&scratch).map_err(io("clear", scratch.clone()))?;
+    }
+    Ok(snapshot())
+}
+
+fn header(plan: &Plan, options: &Options) -> Result<Header, MeasureError> {
+    let program = &options.launch.program;
+    let bytes = std::fs::read(program).map_err(|source| MeasureError::Io { action: "read", path: program.clone(), source })?;
+    let work_tree = git::work_tree(&options.root);
+    Ok(Header {
+        weighbridge_run: VERSION,
+        suite: plan.suite.clone(),
+        started: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+        release: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: work_tree.as_ref().and_then(|w| w.commit.clone()),
+        dirty: work_tree.as_ref().map(|w| w.dirty),
+        worker_sha256: Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect(),
+        machine: Machine::current(),
+        sampling: options.sampling,
+        cases: plan.cases.clone(),
+    })
+}
