@@ -1,0 +1,103 @@
+//! The report as JSON: everything, at full precision, keys in a fixed order.
+
+use serde::Serialize;
+
+use super::Report;
+use super::summary::KernelSummary;
+use crate::compare::{FailedCase, Outcome, Verdict};
+use crate::model::machine::Machine;
+
+/// Version of the document.
+const VERSION: u32 = 1;
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Document<'a> {
+    weighbridge_report: u32,
+    outcome: Outcome,
+    verdict: String,
+    suite: &'a str,
+    started: &'a str,
+    seconds: Option<f64>,
+    commit: Option<&'a str>,
+    dirty: Option<bool>,
+    command: &'a str,
+    machine: &'a Machine,
+    fingerprint: String,
+    same_machine_as_baseline: bool,
+    summaries: &'a [KernelSummary],
+    failures: &'a [FailedCase],
+    rows: Vec<Row<'a>>,
+    passed_through: Vec<Through<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Row<'a> {
+    kernel: &'a str,
+    fixture: &'a str,
+    metric: &'a str,
+    unit: &'a str,
+    before: Option<f64>,
+    after: Option<f64>,
+    standard_error: Option<f64>,
+    relative_change: Option<f64>,
+    smallest_detectable: Option<f64>,
+    verdict: Option<Verdict>,
+}
+
+impl<'a> Row<'a> {
+    fn of(r: &'a crate::compare::Row) -> Self {
+        Self {
+            kernel: &r.case.kernel,
+            fixture: &r.case.fixture,
+            metric: r.metric.name,
+            unit: r.metric.unit,
+            before: r.before,
+            after: r.after,
+            standard_error: r.after_error,
+            relative_change: r.relative_change(),
+            smallest_detectable: r.smallest_detectable,
+            verdict: r.verdict,
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Through<'a> {
+    kernel: &'a str,
+    fixture: &'a str,
+    tensors: &'a [weighbridge::artifact::PassedThrough],
+}
+
+/// The whole report, indented.
+pub fn render(report: &Report) -> serde_json::Result<String> {
+    let c = &report.comparison;
+    let document = Document {
+        weighbridge_report: VERSION,
+        outcome: c.outcome(),
+        verdict: report.verdict_line(),
+        suite: &report.header.suite,
+        started: &report.header.started,
+        seconds: report.seconds,
+        commit: report.header.commit.as_deref(),
+        dirty: report.header.dirty,
+        command: &report.command,
+        machine: &report.header.machine,
+        fingerprint: report.header.machine.fingerprint(),
+        same_machine_as_baseline: c.same_machine,
+        summaries: &report.summaries,
+        failures: &c.failures,
+        rows: c.rows.iter().map(Row::of).collect(),
+        passed_through: report
+            .passed_through
+            .iter()
+            .map(|(case, tensors)| Through { kernel: &case.kernel, fixture: &case.fixture, tensors })
+            .collect(),
+    };
+    serde_json::to_string_pretty(&document).map(|mut text| {
+        text.push('\n');
+        text
+    })
+}

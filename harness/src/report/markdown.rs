@@ -1,0 +1,100 @@
+//! The report as Markdown: verdict, the reviewer's table, what changed, key results, how it was made, what was not tested.
+
+use std::fmt::Write as _;
+
+use comfy_table::{Table, presets};
+
+use super::{Report, format, tables};
+
+/// A GitHub-flavoured table; cells cannot hold bars or line breaks.
+fn show(mut table: Table) -> String {
+    table.load_preset(presets::ASCII_MARKDOWN);
+    table.trim_fmt()
+}
+
+fn fold(out: &mut String, title: &str, body: &str) {
+    let _ = writeln!(out, "<details><summary>{title}</summary>\n\n{body}\n\n</details>\n");
+}
+
+/// The whole report.
+pub fn render(report: &Report) -> String {
+    let mut out = String::new();
+    let _ = writeln!(out, "# Weighbridge: {}\n", report.verdict_line());
+    let _ = writeln!(out, "{}\n", show(tables::reviewer(report)));
+    let _ = writeln!(
+        out,
+        "Ratios and speeds are geometric means over fixtures, memory is the largest peak heap of encode or decode, accuracy loss the mean in \
+         points of top-1. Times are CPU times of one thread; they are shown, not gated, because they were not sampled beside the baseline's \
+         build{}.\n",
+        if report.comparison.same_machine { "" } else { ", and the baseline's come from another machine" }
+    );
+    if let Some(table) = tables::changes(report) {
+        let _ = writeln!(out, "## What changed\n\n{}\n", show(table));
+    }
+    if !report.comparison.failures.is_empty() {
+        let _ = writeln!(out, "## Failed cases\n");
+        for f in &report.comparison.failures {
+            let _ = writeln!(out, "- `{}` at {}: {}", f.case, f.stage, f.message);
+        }
+        out.push('\n');
+    }
+    key_results(report, &mut out);
+    provenance(report, &mut out);
+    if let Some(table) = tables::passed_through(report) {
+        fold(&mut out, "Tensors that passed through unchanged (counted in every ratio)", &show(table));
+    }
+    if let Some(table) = tables::all_judged(report) {
+        fold(&mut out, "Every judged metric", &show(table));
+    }
+    fold(&mut out, "Every value", &show(tables::values(report)));
+    out
+}
+
+fn key_results(report: &Report, out: &mut String) {
+    let _ = writeln!(
+        out,
+        "## Key results\n\n| Kernel | Compression ratio (target) | Relative error (threshold) | Seconds per MB, encode (target) |"
+    );
+    let _ = writeln!(out, "|---|---|---|---|");
+    let with = |value: Option<f64>, target: Option<f64>, suffix: &str| {
+        let show = |v: f64| format!("{}{suffix}", format::number(v));
+        let value = value.map_or_else(|| "–".to_owned(), show);
+        target.map_or_else(|| value.clone(), |t| format!("{value} ({})", show(t)))
+    };
+    for summary in report.summaries.iter().filter(|s| s.kernel.is_some()) {
+        let [ratio, encode] = [&summary.rows[0], &summary.rows[1]];
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} |",
+            summary.label(),
+            with(ratio.after, ratio.target, "x"),
+            with(summary.relative_error, summary.relative_error_target, ""),
+            with(encode.after.map(f64::recip), encode.target.map(f64::recip), "")
+        );
+    }
+    out.push('\n');
+}
+
+fn provenance(report: &Report, out: &mut String) {
+    let header = &report.header;
+    let commit = header.commit.as_deref().unwrap_or("outside version control");
+    let dirty = if header.dirty == Some(true) { ", with uncommitted changes" } else { "" };
+    let _ = writeln!(out, "## How this was measured\n\n- command: `{}`\n- commit: {commit}{dirty}", report.command);
+    let _ = writeln!(out, "- machine: {} (fingerprint {})", header.machine, header.machine.fingerprint());
+    let _ = write!(out, "- suite {}: {} cases", header.suite, header.cases.len());
+    let _ = writeln!(out, "{}", report.seconds.map_or_else(String::new, |s| format!(", {s:.0} s")));
+    let rss = report.comparison.rows.iter().filter(|r| r.metric.name.ends_with("peak_rss_bytes")).filter_map(|r| r.after);
+    if let Some(rss) = rss.reduce(f64::max) {
+        let _ =
+            writeln!(out, "- resources: CPU only, {} processors, largest worker {}, no network", header.machine.cores, format::bytes(rss));
+    }
+    let _ = writeln!(out, "- fixtures:");
+    for (name, description) in &report.fixtures {
+        let _ = writeln!(out, "  - `{name}`: {description}");
+    }
+    let _ = writeln!(
+        out,
+        "\nNot tested here: models above the sizes listed, other processors than this one, GPU execution, and speed against the baseline's own \
+         build.\n"
+    );
+}

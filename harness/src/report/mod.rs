@@ -1,0 +1,78 @@
+//! Reports of a run and its comparison: one set of tables, written as terminal text, Markdown, JSON, CSV, and drawn.
+
+pub mod csv;
+pub mod format;
+pub mod json;
+pub mod markdown;
+pub mod plot;
+pub mod summary;
+pub mod tables;
+pub mod terminal;
+
+use crate::compare::{Comparison, Outcome, Verdict};
+use crate::fixture::Fixture;
+use crate::model::record::Header;
+use crate::policy::Policy;
+use crate::store::Run;
+use weighbridge::artifact::PassedThrough;
+
+/// All that a report says, before it is put in a form.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The run's header: machine, commit, settings.
+    pub header: Header,
+    /// Seconds the run took.
+    pub seconds: Option<f64>,
+    /// Verdicts.
+    pub comparison: Comparison,
+    /// The reviewer's table: one block a kernel, the last over all.
+    pub summaries: Vec<summary::KernelSummary>,
+    /// Tensors that passed through, by case.
+    pub passed_through: Vec<(crate::model::record::Case, Vec<PassedThrough>)>,
+    /// The command that makes this report again.
+    pub command: String,
+    /// What is known of each fixture that was measured: name and description.
+    pub fixtures: Vec<(String, String)>,
+}
+
+/// A fixture in a line: architecture, size, parameters.
+pub fn fixture_line(fixture: &Fixture) -> String {
+    let m = &fixture.manifest;
+    format!("{:?}, {:?}, {} parameters", m.architecture, m.size, m.parameters)
+}
+
+impl Report {
+    /// Puts a run and its comparison together.
+    pub fn new(run: &Run, comparison: Comparison, policy: &Policy, command: String, fixtures: Vec<(String, String)>) -> Self {
+        let summaries = summary::summarise(&comparison, policy);
+        let through = |r: &crate::model::record::CaseRecord| {
+            let passed = r.measured.as_ref()?.encoded.passed_through.clone();
+            (!passed.is_empty()).then(|| (r.case.clone(), passed))
+        };
+        let passed_through = run.records.iter().filter_map(through).collect();
+        Self { header: run.header.clone(), seconds: run.seconds, comparison, summaries, passed_through, command, fixtures }
+    }
+
+    /// The verdict in words.
+    pub fn verdict_line(&self) -> String {
+        let c = &self.comparison;
+        let counts = format!(
+            "{} unchanged, {} improved, {} regressed, {} new, {} missing, {} inconclusive",
+            c.count(Verdict::Unchanged),
+            c.count(Verdict::Improvement),
+            c.count(Verdict::Regression),
+            c.count(Verdict::New),
+            c.count(Verdict::Missing),
+            c.count(Verdict::Inconclusive),
+        );
+        let failed = c.failures.len();
+        match c.outcome() {
+            Outcome::Pass => format!("pass: nothing got worse ({counts})"),
+            Outcome::Regression => format!("regression: something got worse ({counts})"),
+            Outcome::Missing if c.measured_cases == 0 => "nothing was measured".to_owned(),
+            Outcome::Missing => format!("missing: the baseline has values that were not measured ({counts})"),
+            Outcome::Inconclusive => format!("inconclusive: something could not be decided ({counts})"),
+            Outcome::CaseFailed => format!("failed: {failed} of {} cases did not pass their check ({counts})", self.header.cases.len()),
+        }
+    }
+}

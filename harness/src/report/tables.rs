@@ -1,0 +1,115 @@
+//! The tables of a report as rows of text, shared by the terminal and Markdown.
+
+use comfy_table::{CellAlignment, Table};
+
+use super::Report;
+use super::format;
+use super::summary::SummaryRow;
+use crate::compare::{Row, Verdict};
+
+/// An empty cell.
+const NONE: &str = "–";
+
+fn table(header: &[&str], first_number: usize) -> Table {
+    let mut table = Table::new();
+    table.set_header(header.to_vec());
+    for (i, column) in table.column_iter_mut().enumerate() {
+        column.set_cell_alignment(if i < first_number { CellAlignment::Left } else { CellAlignment::Right });
+    }
+    table
+}
+
+/// The reviewer's table: five rows a kernel, and five over all.
+pub fn reviewer(report: &Report) -> Table {
+    let mut table = table(&["Kernel", "Metric", "Before", "After", "Change", "Target"], 2);
+    for summary in &report.summaries {
+        for (i, row) in summary.rows.iter().enumerate() {
+            let label = if i == 0 { summary.label() } else { "" };
+            let cells = [cell(row, row.before), cell(row, row.after), summary_change(row), cell(row, row.target)];
+            table.add_row([label.to_owned(), row.name.to_owned()].into_iter().chain(cells));
+        }
+    }
+    table
+}
+
+fn cell(row: &SummaryRow, value: Option<f64>) -> String {
+    match (value, row.unit) {
+        (None, _) => NONE.to_owned(),
+        (Some(x), "B") => format::bytes(x),
+        (Some(x), "x") => format!("{}x", format::number(x)),
+        (Some(x), "pt") => format!("{x:.3}"),
+        (Some(x), unit) => format!("{} {unit}", format::number(x)),
+    }
+}
+
+fn summary_change(row: &SummaryRow) -> String {
+    match (row.before, row.after) {
+        (Some(b), Some(a)) if a == b => "0".to_owned(),
+        (Some(b), Some(a)) if row.unit == "pt" => format!("{:+.3}", a - b),
+        (Some(b), Some(a)) if b != 0.0 => format::percent(a / b - 1.0),
+        _ => NONE.to_owned(),
+    }
+}
+
+/// Rows that are not as the baseline has them, most serious first.
+pub fn changes(report: &Report) -> Option<Table> {
+    let worth = |r: &&Row| !matches!(r.verdict, None | Some(Verdict::Unchanged | Verdict::New));
+    let mut rows: Vec<_> = report.comparison.rows.iter().filter(worth).collect();
+    rows.sort_by_key(|r| r.verdict);
+    judged(&rows)
+}
+
+/// Every row that has a verdict.
+pub fn all_judged(report: &Report) -> Option<Table> {
+    judged(&report.comparison.rows.iter().filter(|r| r.verdict.is_some()).collect::<Vec<_>>())
+}
+
+fn judged(rows: &[&Row]) -> Option<Table> {
+    let mut table = table(&["Kernel", "Fixture", "Metric", "Before", "After", "Change", "Seen from", "Verdict"], 3);
+    for row in rows {
+        let value = |v: Option<f64>| v.map_or_else(|| NONE.to_owned(), |v| format::value(row.metric, v));
+        let after = if row.verdict == Some(Verdict::Failed) { "failed".to_owned() } else { value(row.after) };
+        table.add_row([
+            row.case.kernel.clone(),
+            row.case.fixture.clone(),
+            row.metric.name.to_owned(),
+            value(row.before),
+            after,
+            format::change(row.metric, row.before, row.after),
+            row.smallest_detectable
+                .map_or_else(|| NONE.to_owned(), |x| if x == 0.0 { "any".to_owned() } else { format::value(row.metric, x) }),
+            row.verdict.map_or(NONE, Verdict::word).to_owned(),
+        ]);
+    }
+    (!rows.is_empty()).then_some(table)
+}
+
+/// Every metric of every case, values only.
+pub fn values(report: &Report) -> Table {
+    let mut table = table(&["Kernel", "Fixture", "Metric", "Value", "Standard error"], 3);
+    for row in &report.comparison.rows {
+        let Some(after) = row.after else { continue };
+        let error = row.after_error.map_or_else(|| NONE.to_owned(), |e| format::value(row.metric, e));
+        let cells =
+            [row.case.kernel.clone(), row.case.fixture.clone(), row.metric.name.to_owned(), format::value(row.metric, after), error];
+        table.add_row(cells);
+    }
+    table
+}
+
+/// Tensors stored unchanged, with the reason, one line for each kernel, fixture and reason.
+pub fn passed_through(report: &Report) -> Option<Table> {
+    let mut table = table(&["Kernel", "Fixture", "Tensors", "Bytes", "Reason"], 2);
+    for (case, tensors) in &report.passed_through {
+        let mut reasons: Vec<&str> = tensors.iter().map(|t| t.reason.as_str()).collect();
+        reasons.sort_unstable();
+        reasons.dedup();
+        for reason in reasons {
+            let group: Vec<_> = tensors.iter().filter(|t| t.reason == reason).collect();
+            let names = group.iter().map(|t| t.name.as_str()).collect::<Vec<_>>().join(", ");
+            let bytes = group.iter().map(|t| t.bytes).sum::<u64>();
+            table.add_row([case.kernel.clone(), case.fixture.clone(), names, bytes.to_string(), reason.to_owned()]);
+        }
+    }
+    (!table.is_empty()).then_some(table)
+}
