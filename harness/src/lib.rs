@@ -1,4 +1,19 @@
-//! Harness: runs compression kernels over model fixtures, measures them, and gates changes against committed baselines.
+//! Weighbridge's harness: measures compression kernels over model fixtures, compares with committed baselines, reports, and gates.
+//!
+//! Data flows one way: [`measure`] runs a plan's cases in [`worker`] processes and appends raw records to a [`store`]d run;
+//! [`compare`] derives metrics, joins them with a [`baseline`] and judges them by [`policy`]; [`report`] shows the result.
 
+pub mod baseline;
+pub mod cli;
+pub mod compare;
 pub mod evaluate;
+pub mod filter;
 pub mod fixture;
+mod git;
+pub mod measure;
+pub mod model;
+pub mod policy;
+pub mod report;
+pub mod store;
+mod table;
+pub mod worker;

@@ -1,0 +1,349 @@
+//! What the command line takes. Every help text ends with an example.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Benchmarks neural-network weight compression and fails a change that made ratio, memory or accuracy worse.
+#[derive(Debug, Parser)]
+#[command(
+    name = "weighbridge",
+    version,
+    propagate_version = true,
+    after_help = "Exit codes: 0 pass, 1 unexpected, 2 usage or configuration, 3 regression, 4 nothing measured or missing, 5 inconclusive, 6 a case failed its check.\n\nExample: weighbridge gate --suite mini"
+)]
+pub struct Cli {
+    /// Project folder, which holds baselines/ and fixtures/; by default the nearest one upwards.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List the cases, fixtures, metrics or suites there are.
+    #[command(after_help = "Example: weighbridge list cases --suite mini --kernel 'int*'")]
+    List(ListArguments),
+    /// List kernels, or show one with its parameters.
+    Kernels {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: KernelsCommand,
+    },
+    /// Measure a suite into a run file, without judging it.
+    #[command(after_help = "Example: weighbridge run --suite mini --kernel int4 --resume")]
+    Run(RunArguments),
+    /// Judge a stored run by the baseline and print the table.
+    #[command(after_help = "Example: weighbridge compare reports/run.jsonl --metric '*ratio'")]
+    Compare(CompareArguments),
+    /// Measure a suite, judge it by the baseline, write reports, and exit with the verdict.
+    #[command(after_help = "Example: weighbridge gate --suite mini --output reports")]
+    Gate(GateArguments),
+    /// Write reports of a stored run.
+    #[command(after_help = "Example: weighbridge report --format markdown --format csv --output reports")]
+    Report(ReportArguments),
+    /// Work with the committed baselines.
+    Baseline {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: BaselineCommand,
+    },
+    /// Check artifacts by decoding them in a fresh process; without arguments check fixtures, policy and baselines.
+    #[command(after_help = "Example: weighbridge verify model.artifact.safetensors --original model.safetensors")]
+    Verify(VerifyArguments),
+    /// Compress a safetensors model into an artifact.
+    #[command(after_help = "Example: weighbridge encode int4:group=64 model.safetensors --output model.artifact.safetensors")]
+    Encode(EncodeArguments),
+    /// Decompress an artifact into a safetensors model.
+    #[command(after_help = "Example: weighbridge decode model.artifact.safetensors --output model.safetensors")]
+    Decode(DecodeArguments),
+    /// Print shell completions.
+    #[command(after_help = "Example: weighbridge completions bash > /etc/bash_completion.d/weighbridge")]
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page.
+    #[command(after_help = "Example: weighbridge man > weighbridge.1")]
+    Man,
+    /// Serve the worker protocol on stdin and stdout.
+    #[command(hide = true)]
+    Worker {
+        /// Most heap, in bytes.
+        #[arg(long)]
+        memory_limit: Option<u64>,
+    },
+}
+
+/// What to do with kernels.
+#[derive(Debug, Subcommand)]
+pub enum KernelsCommand {
+    /// List them.
+    #[command(after_help = "Example: weighbridge kernels list --format json")]
+    List {
+        /// Form of the output.
+        #[arg(long, value_enum, default_value_t)]
+        format: ListFormat,
+    },
+    /// Show one: what it is held to, its parameters and their defaults.
+    #[command(after_help = "Example: weighbridge kernels show int4")]
+    Show {
+        /// Name or specification.
+        kernel: String,
+    },
+}
+
+/// What to do with baselines.
+#[derive(Debug, Subcommand)]
+pub enum BaselineCommand {
+    /// Make a stored run the baseline of its suite.
+    #[command(after_help = "Example: weighbridge baseline accept --run reports/run.jsonl --yes")]
+    Accept(AcceptArguments),
+}
+
+/// Globs over cases and metrics.
+#[derive(Debug, Clone, Args)]
+pub struct FilterArguments {
+    /// Only kernels that match this glob, by name or whole specification; may be given again.
+    #[arg(long, value_name = "GLOB")]
+    pub kernel: Vec<String>,
+    /// Only fixtures that match this glob; may be given again.
+    #[arg(long, value_name = "GLOB")]
+    pub fixture: Vec<String>,
+    /// Only metrics that match this glob; may be given again.
+    #[arg(long, value_name = "GLOB")]
+    pub metric: Vec<String>,
+}
+
+/// What can be listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ListWhat {
+    /// Cases of a suite.
+    Cases,
+    /// Fixtures.
+    Fixtures,
+    /// Metrics.
+    Metrics,
+    /// Suites of the policy.
+    Suites,
+}
+
+/// Form of a list.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// Aligned columns.
+    #[default]
+    Table,
+    /// JSON.
+    Json,
+}
+
+/// Arguments of `list`.
+#[derive(Debug, Args)]
+pub struct ListArguments {
+    /// What to list.
+    #[arg(value_enum, default_value = "cases")]
+    pub what: ListWhat,
+    /// Suite whose cases are listed.
+    #[arg(long, default_value = "mini")]
+    pub suite: String,
+    /// Globs.
+    #[command(flatten)]
+    pub filter: FilterArguments,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: ListFormat,
+    /// File to write instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|e| format!("{e}; write it as '90s' or '5m'"))
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    text.parse::<bytesize::ByteSize>().map(|b| b.0).map_err(|e| format!("{e}; write it as '4GiB'"))
+}
+
+/// How to measure.
+#[derive(Debug, Clone, Args)]
+pub struct MeasureArguments {
+    /// Suite to measure.
+    #[arg(long, default_value = "mini")]
+    pub suite: String,
+    /// Kernel specification to measure besides the suite's, such as int4:group=32; may be given again.
+    #[arg(long, value_name = "SPEC")]
+    pub also: Vec<String>,
+    /// Globs.
+    #[command(flatten)]
+    pub filter: FilterArguments,
+    /// Folder for the run file and reports.
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Go on with the unfinished run in the output folder; finished cases are not repeated.
+    #[arg(long)]
+    pub resume: bool,
+    /// Keep artifacts and decoded models in the output folder.
+    #[arg(long)]
+    pub keep_artifacts: bool,
+    /// Longest time for one request to a worker.
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
+    pub case_timeout: Duration,
+    /// Most memory of a worker.
+    #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = size)]
+    pub memory_limit: u64,
+    /// Time to spend on samples of each of encode and decode of a case, after warm-up.
+    #[arg(long, value_name = "TIME", default_value = "250ms", value_parser = duration)]
+    pub time_per_case: Duration,
+    /// Most samples of each.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub max_samples: usize,
+    /// Threads that kernels run on while they are timed; artifacts are the same for any number.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: u16,
+    /// Program to measure instead of this one: it must speak the worker protocol when run with the argument 'worker'.
+    #[arg(long, value_name = "PROGRAM")]
+    pub worker: Option<PathBuf>,
+    /// Say nothing of progress.
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// How to measure.
+    #[command(flatten)]
+    pub measure: MeasureArguments,
+    /// Form of the values printed at the end.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: RunFormat,
+}
+
+/// Form of a run's values.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum RunFormat {
+    /// Aligned columns.
+    #[default]
+    Table,
+    /// The baseline's form: one JSON object a line.
+    Jsonl,
+}
+
+/// Arguments of `compare`.
+#[derive(Debug, Args)]
+pub struct CompareArguments {
+    /// Run file; by default the last run's.
+    #[arg(value_name = "RUN")]
+    pub run: Option<PathBuf>,
+    /// Run file to compare with, instead of the baseline.
+    #[arg(long, value_name = "RUN")]
+    pub against: Option<PathBuf>,
+    /// Globs.
+    #[command(flatten)]
+    pub filter: FilterArguments,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value = "terminal")]
+    pub format: ReportFormat,
+    /// File to write instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Arguments of `gate`.
+#[derive(Debug, Args)]
+pub struct GateArguments {
+    /// How to measure.
+    #[command(flatten)]
+    pub measure: MeasureArguments,
+    /// Judge this stored run instead of measuring.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["resume", "worker"])]
+    pub run: Option<PathBuf>,
+    /// Reports to write into the output folder; may be given again.
+    #[arg(long, value_enum, default_values = ["markdown", "json", "csv", "svg"])]
+    pub format: Vec<ReportFormat>,
+}
+
+/// Form of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// Text for a terminal.
+    Terminal,
+    /// Markdown: report.md.
+    Markdown,
+    /// JSON: report.json.
+    Json,
+    /// Comma-separated values: report.csv.
+    Csv,
+    /// The rate–distortion plot: rate-distortion.svg.
+    Svg,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArguments {
+    /// Run file; by default the last run's.
+    #[arg(value_name = "RUN")]
+    pub run: Option<PathBuf>,
+    /// Forms to write; may be given again.
+    #[arg(long, value_enum, default_values = ["markdown", "json", "csv", "svg"])]
+    pub format: Vec<ReportFormat>,
+    /// Globs.
+    #[command(flatten)]
+    pub filter: FilterArguments,
+    /// Folder to write into.
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+}
+
+/// Arguments of `baseline accept`.
+#[derive(Debug, Args)]
+pub struct AcceptArguments {
+    /// Run file; by default the last run's.
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<PathBuf>,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArguments {
+    /// Artifacts to check.
+    #[arg(value_name = "ARTIFACT")]
+    pub artifacts: Vec<PathBuf>,
+    /// Model that the artifact was made from: compare with it.
+    #[arg(long, value_name = "MODEL")]
+    pub original: Option<PathBuf>,
+}
+
+/// Arguments of `encode`.
+#[derive(Debug, Args)]
+pub struct EncodeArguments {
+    /// Kernel specification, such as int4:group=64.
+    pub kernel: String,
+    /// Model, a safetensors file.
+    pub model: PathBuf,
+    /// Artifact to write.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Program to use as the worker.
+    #[arg(long, value_name = "PROGRAM")]
+    pub worker: Option<PathBuf>,
+}
+
+/// Arguments of `decode`.
+#[derive(Debug, Args)]
+pub struct DecodeArguments {
+    /// The artifact.
+    pub artifact: PathBuf,
+    /// Model to write, a safetensors file.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+}

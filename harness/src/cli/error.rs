@@ -1,0 +1,103 @@
+//! Errors as people see them, and the exit codes.
+
+use std::process::ExitCode;
+
+use weighbridge::error::{FileError, SpecError};
+
+use crate::baseline::BaselineError;
+use crate::filter::FilterError;
+use crate::fixture::FixtureError;
+use crate::measure::MeasureError;
+use crate::measure::plan::PlanError;
+use crate::policy::PolicyError;
+use crate::store::StoreError;
+use crate::table::TableError;
+use crate::worker::client::WorkerError;
+
+/// Exit codes; part of the interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Nothing got worse.
+    Pass = 0,
+    /// Something unexpected: a defect, or the system said no.
+    Unexpected = 1,
+    /// Usage or configuration.
+    Usage = 2,
+    /// A regression.
+    Regression = 3,
+    /// Nothing was measured, or something is missing.
+    Missing = 4,
+    /// Something could not be decided.
+    Inconclusive = 5,
+    /// A case failed its check.
+    CaseFailed = 6,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Whatever ends a command early.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each variant wraps the error of one module")]
+pub enum CliError {
+    #[error(transparent)]
+    Baseline(#[from] BaselineError),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    #[error(transparent)]
+    Fixture(#[from] FixtureError),
+    #[error(transparent)]
+    Measure(#[from] MeasureError),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Table(#[from] TableError),
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+    #[error("{0}")]
+    Usage(String),
+    #[error("{0}")]
+    Unexpected(String),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+impl CliError {
+    /// The exit code it ends with.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Filter(_) | Self::Plan(_) | Self::Policy(_) | Self::Spec(_) | Self::Usage(_) | Self::Fixture(_) => Exit::Usage,
+            Self::Baseline(BaselineError::Missing { .. }) => Exit::Missing,
+            Self::Baseline(_) | Self::Store(_) | Self::File(_) | Self::Measure(MeasureError::Store(_)) => Exit::Usage,
+            Self::Worker(WorkerError::Refused { .. }) => Exit::Usage,
+            Self::Measure(_) | Self::Table(_) | Self::Worker(_) | Self::Unexpected(_) | Self::Io(_) => Exit::Unexpected,
+        }
+    }
+
+    /// What to do next.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Baseline(BaselineError::Missing { .. }) => {
+                Some("measure with 'weighbridge run' and accept the result with 'weighbridge baseline accept'")
+            }
+            Self::Spec(_) => Some("'weighbridge kernels list' prints the kernels, 'weighbridge kernels show KERNEL' their parameters"),
+            Self::Plan(PlanError::Empty { .. }) => Some("'weighbridge list cases' prints the cases of a suite"),
+            Self::Store(StoreError::Busy { .. }) | Self::Measure(MeasureError::Store(StoreError::Busy { .. })) => {
+                Some("wait for it, or give another folder with '--output'")
+            }
+            Self::Store(StoreError::Io { action: "read", .. }) => Some("'weighbridge run' makes a run file"),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! `run`, `compare`, `gate` and `report`: measure, judge, write.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use weighbridge::registry::Registry;
+
+use super::arguments::{
+    CompareArguments, FilterArguments, GateArguments, MeasureArguments, ReportArguments, ReportFormat, RunArguments, RunFormat,
+};
+use super::progress::Progress;
+use super::workspace::{Workspace, own_worker, worker};
+use super::{CliError, Exit};
+use crate::baseline::Baseline;
+use crate::compare::{Comparison, Outcome};
+use crate::filter::Filter;
+use crate::measure::plan::Plan;
+use crate::measure::{self, Options};
+use crate::policy::Policy;
+use crate::report::{Report, csv, json, markdown, plot, terminal};
+use crate::store::Run;
+use crate::worker::protocol::Sampling;
+
+fn filter_of(arguments: &FilterArguments) -> Result<Filter, CliError> {
+    Ok(Filter::new(&arguments.kernel, &arguments.fixture, &arguments.metric)?)
+}
+
+/// Measures as asked; the run and the folder it is in.
+fn measured(arguments: &MeasureArguments, workspace: &Workspace, policy: &Policy, registry: &Registry) -> Result<(Run, PathBuf), CliError> {
+    let filter = filter_of(&arguments.filter)?;
+    let plan = Plan::new(&arguments.suite, policy, workspace.fixtures()?, &arguments.also, &filter, registry)?;
+    for fixture in plan.fixtures.values() {
+        fixture.verify()?;
+    }
+    let output = workspace.output(arguments.output.as_deref())?;
+    let options = Options {
+        launch: worker(arguments.worker.as_deref(), arguments.case_timeout, arguments.memory_limit)?,
+        own: own_worker(arguments.case_timeout, arguments.memory_limit)?,
+        sampling: Sampling {
+            threads: usize::from(arguments.threads),
+            budget_ms: u64::try_from(arguments.time_per_case.as_millis()).unwrap_or(u64::MAX),
+            max_samples: arguments.max_samples,
+        },
+        output: output.clone(),
+        root: workspace.root.clone(),
+        resume: arguments.resume,
+        keep_artifacts: arguments.keep_artifacts,
+    };
+    let progress = Progress::new(arguments.quiet);
+    let run = measure::run(&plan, &options, &|event| progress.observe(event))?;
+    Ok((run, output))
+}
+
+/// `run`.
+pub fn run(arguments: &RunArguments, root: Option<&Path>, registry: &Registry) -> Result<Exit, CliError> {
+    let workspace = Workspace::find(root)?;
+    let policy = workspace.policy()?;
+    let (run, output) = measured(&arguments.measure, &workspace, &policy, registry)?;
+    let filter = filter_of(&arguments.measure.filter)?;
+    match arguments.format {
+        RunFormat::Table => {
+            let nothing = Baseline { suite: run.header.suite.clone(), ..Baseline::default() };
+            let report = report_of(&run, &nothing, &policy, &filter, &workspace)?;
+            let mut table = crate::report::tables::values(&report);
+            table.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
+            put(None, &format!("{}\n", table.trim_fmt()))?;
+        }
+        RunFormat::Jsonl => put(None, &crate::baseline::lines(&Baseline::of_run(&run), |r| filter.takes_metric(r.metric.name)))?,
+    }
+    let failed = run.records.iter().filter(|r| r.failure.is_some()).count();
+    if !arguments.measure.quiet {
+        eprintln!("{} cases, {failed} failed; raw results are in '{}'", run.records.len(), output.join("run.jsonl").display());
+    }
+    Ok(if failed > 0 { Exit::CaseFailed } else { Exit::Pass })
+}
+
+fn report_of(run: &Run, baseline: &Baseline, policy: &Policy, filter: &Filter, workspace: &Workspace) -> Result<Report, CliError> {
+    let comparison = Comparison::new(baseline, run, policy, filter)?;
+    let measured = |name: &str| run.header.cases.iter().any(|c| c.fixture == name);
+    let fixtures =
+        workspace.fixtures()?.into_iter().filter(|f| measured(f.name())).map(|f| (f.name().to_owned(), crate::report::fixture_line(&f)));
+    let command = format!("weighbridge gate --suite {}", run.header.suite);
+    Ok(Report::new(run, comparison, policy, command, fixtures.collect()))
+}
+
+/// `compare`.
+pub fn compare(arguments: &CompareArguments, root: Option<&Path>) -> Result<Exit, CliError> {
+    let workspace = Workspace::find(root)?;
+    let run = Run::read(&run_path(arguments.run.as_deref(), &workspace)?)?;
+    let baseline = match &arguments.against {
+        Some(path) => Baseline::of_run(&Run::read(path)?),
+        None => Baseline::read(&workspace.baselines(), &run.header.suite)?,
+    };
+    let filter = filter_of(&arguments.filter)?;
+    let report = report_of(&run, &baseline, &workspace.policy()?, &filter, &workspace)?;
+    put(arguments.output.as_deref(), &rendered(&report, arguments.format)?)?;
+    Ok(exit_of(report.comparison.outcome()))
+}
+
+/// `gate`.
+pub fn gate(arguments: &GateArguments, root: Option<&Path>, registry: &Registry) -> Result<Exit, CliError> {
+    let workspace = Workspace::find(root)?;
+    let policy = workspace.policy()?;
+    let filter = filter_of(&arguments.measure.filter)?;
+    // A baseline that cannot be read is told before minutes are spent on measuring.
+    let suite = match &arguments.run {
+        Some(path) => Run::read(path)?.header.suite,
+        None => arguments.measure.suite.clone(),
+    };
+    let baseline = Baseline::read(&workspace.baselines(), &suite)?;
+    let (run, output) = match &arguments.run {
+        Some(path) => (Run::read(path)?, workspace.output(arguments.measure.output.as_deref())?),
+        None => measured(&arguments.measure, &workspace, &policy, registry)?,
+    };
+    let report = report_of(&run, &baseline, &policy, &filter, &workspace)?;
+    write_all(&report, &arguments.format, &output)?;
+    put(None, &format!("{}\n", terminal::render(&report)))?;
+    if !arguments.measure.quiet {
+        eprintln!("reports are in '{}'", output.display());
+    }
+    Ok(exit_of(report.comparison.outcome()))
+}
+
+/// `report`.
+pub fn report(arguments: &ReportArguments, root: Option<&Path>) -> Result<Exit, CliError> {
+    let workspace = Workspace::find(root)?;
+    let run = Run::read(&run_path(arguments.run.as_deref(), &workspace)?)?;
+    let baseline = Baseline::read(&workspace.baselines(), &run.header.suite)?;
+    let report = report_of(&run, &baseline, &workspace.policy()?, &filter_of(&arguments.filter)?, &workspace)?;
+    let output = workspace.output(arguments.output.as_deref())?;
+    for path in write_all(&report, &arguments.format, &output)? {
+        println!("{}", path.display());
+    }
+    Ok(Exit::Pass)
+}
+
+/// The run file given, or the last run's.
+pub fn run_path(given: Option<&Path>, workspace: &Workspace) -> Result<PathBuf, CliError> {
+    Ok(match given {
+        Some(path) => path.to_owned(),
+        None => workspace.output(None)?.join("run.jsonl"),
+    })
+}
+
+fn rendered(report: &Report, format: ReportFormat) -> Result<String, CliError> {
+    let unexpected = |e: &dyn std::fmt::Display| CliError::Unexpected(format!("cannot write the report: {e}"));
+    match format {
+        ReportFormat::Terminal => Ok(format!("{}\n", terminal::render(report))),
+        ReportFormat::Markdown => Ok(markdown::render(report)),
+        ReportFormat::Json => json::render(report).map_err(|e| unexpected(&e)),
+        ReportFormat::Csv => csv::render(report).map_err(|e| unexpected(&e)),
+        ReportFormat::Svg => plot::rate_distortion(report).transpose().map(Option::unwrap_or_default).map_err(|e| unexpected(&e)),
+    }
+}
+
+fn write_all(report: &Report, formats: &[ReportFormat], folder: &Path) -> Result<Vec<PathBuf>, CliError> {
+    let mut written = Vec::new();
+    for &format in formats {
+        let name = match format {
+            ReportFormat::Terminal => "report.txt",
+            ReportFormat::Markdown => "report.md",
+            ReportFormat::Json => "report.json",
+            ReportFormat::Csv => "report.csv",
+            ReportFormat::Svg => "rate-distortion.svg",
+        };
+        let text = rendered(report, format)?;
+        if text.is_empty() {
+            continue;
+        }
+        let path = folder.join(name);
+        put(Some(&path), &text)?;
+        written.push(path);
+    }
+    Ok(written)
+}
+
+/// Writes a file by rename, or standard output.
+pub fn put(path: Option<&Path>, text: &str) -> Result<(), CliError> {
+    let Some(path) = path else {
+        let mut out = anstream::stdout().lock();
+        return match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            // Whoever reads may stop reading.
+            Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e.into()),
+            _ => Ok(()),
+        };
+    };
+    let write = || -> std::io::Result<()> {
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(text.as_bytes())?;
+        file.persist(path).map_err(|e| e.error)?;
+        Ok(())
+    };
+    write().map_err(|e| CliError::Usage(format!("cannot write '{}': {e}", path.display())))
+}
+
+fn exit_of(outcome: Outcome) -> Exit {
+    match outcome {
+        Outcome::Pass => Exit::Pass,
+        Outcome::Regression => Exit::Regression,
+        Outcome::Missing => Exit::Missing,
+        Outcome::Inconclusive => Exit::Inconclusive,
+        Outcome::CaseFailed => Exit::CaseFailed,
+    }
+}

@@ -1,0 +1,72 @@
+//! The command line: arguments, commands, exit codes.
+
+mod arguments;
+mod artifact;
+mod baseline;
+mod error;
+mod gate;
+mod list;
+mod progress;
+mod verify;
+mod workspace;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use weighbridge::registry::Registry;
+
+use crate::worker::{heap, serve};
+use arguments::{BaselineCommand, Cli, Command, KernelsCommand};
+pub use error::{CliError, Exit};
+
+/// Parses the command line, carries it out, and gives the exit code.
+pub fn main(registry: Registry) -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            let _ = e.print();
+            return if e.use_stderr() { Exit::Usage.into() } else { Exit::Pass.into() };
+        }
+    };
+    match carry_out(cli, registry) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            let _ = writeln!(anstream::stderr(), "error: {error}");
+            if let Some(hint) = error.hint() {
+                let _ = writeln!(anstream::stderr(), "hint: {hint}");
+            }
+            error.exit().into()
+        }
+    }
+}
+
+fn carry_out(cli: Cli, registry: Registry) -> Result<Exit, CliError> {
+    let root = cli.root.as_deref();
+    match cli.command {
+        Command::List(arguments) => list::list(&arguments, root, &registry),
+        Command::Kernels { command: KernelsCommand::List { format } } => list::kernels(format, &registry),
+        Command::Kernels { command: KernelsCommand::Show { kernel } } => list::show_kernel(&kernel, &registry),
+        Command::Run(arguments) => gate::run(&arguments, root, &registry),
+        Command::Compare(arguments) => gate::compare(&arguments, root),
+        Command::Gate(arguments) => gate::gate(&arguments, root, &registry),
+        Command::Report(arguments) => gate::report(&arguments, root),
+        Command::Baseline { command: BaselineCommand::Accept(arguments) } => baseline::accept(&arguments, root),
+        Command::Verify(arguments) => verify::verify(&arguments, root, &registry),
+        Command::Encode(arguments) => artifact::encode(&arguments),
+        Command::Decode(arguments) => artifact::decode(&arguments),
+        Command::Worker { memory_limit } => {
+            memory_limit.map(|bytes| heap::set_limit(usize::try_from(bytes).unwrap_or(usize::MAX)));
+            serve::serve(registry, std::io::stdin().lock(), std::io::stdout().lock())?;
+            Ok(Exit::Pass)
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "weighbridge", &mut std::io::stdout());
+            Ok(Exit::Pass)
+        }
+        Command::Man => {
+            clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?;
+            Ok(Exit::Pass)
+        }
+    }
+}

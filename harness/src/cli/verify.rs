@@ -1,0 +1,93 @@
+//! `verify`: artifacts decode in a fresh process and say what they hold; or fixtures, policy and baselines are what they claim to be.
+
+use std::path::Path;
+use std::time::Duration;
+
+use weighbridge::artifact::ArtifactReader;
+use weighbridge::registry::Registry;
+
+use super::arguments::VerifyArguments;
+use super::workspace::{Workspace, own_worker};
+use super::{CliError, Exit};
+use crate::baseline::{Baseline, BaselineError};
+use crate::report::format;
+use crate::worker::client::Client;
+use crate::worker::protocol::{Reply, Request};
+
+/// Longest time to decode one artifact.
+const TIMEOUT: Duration = Duration::from_secs(24 * 3600);
+
+/// `verify`.
+pub fn verify(arguments: &VerifyArguments, root: Option<&Path>, registry: &Registry) -> Result<Exit, CliError> {
+    if arguments.artifacts.is_empty() {
+        if arguments.original.is_some() {
+            return Err(CliError::Usage("'--original' needs an artifact to compare with".to_owned()));
+        }
+        return verify_workspace(&Workspace::find(root)?);
+    }
+    let mut exit = Exit::Pass;
+    for artifact in &arguments.artifacts {
+        if !verify_artifact(artifact, arguments.original.as_deref(), registry)? {
+            exit = Exit::CaseFailed;
+        }
+    }
+    Ok(exit)
+}
+
+fn verify_workspace(workspace: &Workspace) -> Result<Exit, CliError> {
+    for fixture in workspace.fixtures()? {
+        fixture.verify()?;
+        println!("fixture {}: hashes and parameter count as its manifest says", fixture.name());
+    }
+    let policy = workspace.policy()?;
+    for suite in policy.suites.keys() {
+        match Baseline::read(&workspace.baselines(), suite) {
+            Ok(baseline) => println!("baseline {suite}: {} values", baseline.rows.len()),
+            Err(BaselineError::Missing { .. }) => println!("baseline {suite}: none yet"),
+            Err(e) => return Err(e.into()),
+        }
+    }
+    println!("policy: valid");
+    Ok(Exit::Pass)
+}
+
+/// Whether an artifact kept its kernels' promises; without an original, whether it decodes.
+fn verify_artifact(artifact: &Path, original: Option<&Path>, registry: &Registry) -> Result<bool, CliError> {
+    let reader = ArtifactReader::open(artifact, registry)?;
+    println!("'{}': {}, {} tensors, {} bytes", artifact.display(), reader.spec(), reader.len(), reader.size_bytes());
+    let mut passed_through = Vec::new();
+    for i in 0..reader.len() {
+        let tensor = reader.summary(i)?;
+        let how = match (&tensor.spec, &tensor.reason) {
+            (Some(spec), _) => spec.clone(),
+            (None, reason) => format!("unchanged: {}", reason.as_deref().unwrap_or("no reason given")),
+        };
+        println!("  {} {} {:?}: {} bytes, {how}", tensor.name, tensor.dtype, tensor.shape, tensor.packed_bytes);
+        if tensor.spec.is_none() {
+            passed_through.push(tensor.name);
+        }
+    }
+    let scratch = tempfile::tempdir()?;
+    let decoded = scratch.path().join("decoded.safetensors");
+    let launch = own_worker(TIMEOUT, u64::MAX)?;
+    let mut worker = Client::start(&launch)?;
+    match worker.ask(&Request::Decode { artifact: std::path::absolute(artifact)?, output: decoded.clone() })? {
+        Reply::Decoded(d) => println!("  decodes in a fresh process; tensors sha256 {}", d.decoded_sha256),
+        other => return Err(worker.unexpected(&other).into()),
+    }
+    let Some(original) = original else { return Ok(true) };
+    let original = std::path::absolute(original)?;
+    match worker.ask(&Request::Check { kernel: reader.spec().to_owned(), model: original, decoded, passed_through })? {
+        Reply::Checked(checked) => {
+            for t in &checked.tensors {
+                let error = if t.noise == 0.0 { 0.0 } else { (t.noise / t.signal).sqrt() };
+                println!("  {}: relative error {}, largest {}", t.name, format::number(error), format::number(t.max_abs_error));
+            }
+            for broken in &checked.broken {
+                println!("  BROKEN: {broken}");
+            }
+            Ok(checked.broken.is_empty())
+        }
+        other => Err(worker.unexpected(&other).into()),
+    }
+}
