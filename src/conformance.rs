@@ -69,8 +69,12 @@ pub fn tensors() -> Vec<Weights> {
     .collect()
 }
 
-/// Whether decoded weights keep the kernel's promise of the original, and if not, where.
-pub fn promise_kept(promise: &Promise, original: &Weights, decoded: &Weights) -> Result<(), String> {
+/// How far beyond a promise the harness lets a decoded value be before it calls it wrong. A code beside the nearest one stays within
+/// twice the promised error: that is worse rounding, which the error metrics show, and not a wrong decode.
+pub const WRONG_BEYOND: f64 = 2.0;
+
+/// Whether decoded weights keep the kernel's promise of the original, times `allowance`, and if not, where.
+pub fn promise_kept(promise: &Promise, allowance: f64, original: &Weights, decoded: &Weights) -> Result<(), String> {
     if original.info() != decoded.info() {
         return Err(format!("decoded as {:?}, not {:?}", decoded.info(), original.info()));
     }
@@ -88,17 +92,18 @@ pub fn promise_kept(promise: &Promise, original: &Weights, decoded: &Weights) ->
                 Dtype::Bf16 => 1.0 / 256.0,
             };
             for (i, ((&x, &y), &bound)) in x.iter().zip(y.iter()).zip(bounds).enumerate() {
-                let slack = f64::from(x.abs() + y.abs()) * rounding + f64::from(bound) * 1e-5 + 6e-8_f64.min(f64::from(bound));
+                let bound = f64::from(bound) * allowance;
+                let slack = f64::from(x.abs() + y.abs()) * rounding + bound * 1e-5 + 6e-8_f64.min(bound);
                 let error = (f64::from(y) - f64::from(x)).abs();
-                if error.is_nan() || error > f64::from(bound) + slack {
-                    return Err(format!("element {i}: {x} decoded as {y}, error {error:.3e} above the promised {bound:.3e}"));
+                if error.is_nan() || error > bound + slack {
+                    return Err(format!("element {i}: {x} decoded as {y}, error {error:.3e} above the allowed {bound:.3e}"));
                 }
             }
             Ok(())
         }
         Promise::Relative(bound) => {
             let error = crate::fidelity::Fidelity::of(&x, &y).relative_error();
-            if error <= *bound { Ok(()) } else { Err(format!("relative error {error:.4} above the promised {bound}")) }
+            if error <= bound * allowance { Ok(()) } else { Err(format!("relative error {error:.4} above the allowed {}", bound * allowance)) }
         }
     }
 }
@@ -139,7 +144,7 @@ fn check_tensor(kernel: &dyn AnyKernel, registry: &Registry, weights: &Weights, 
     });
     written.map_err(|e| e.to_string())?;
     let decoded = read_back(&path, registry)?;
-    promise_kept(&kernel.promise(weights), weights, &decoded)?;
+    promise_kept(&kernel.promise(weights), 1.0, weights, &decoded)?;
 
     for level in Level::available() {
         for threads in [1, 2] {

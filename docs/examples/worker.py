@@ -136,6 +136,7 @@ def pack_or_reason(kernel, tensor):
 def encode(model, kernel, artifact):
     index = {"format": 1, "spec": kernel, "codecs": [], "tensors": []}
     stored, passed_through, peak = [], [], 0
+    digest = hashlib.sha256()
     for tensor in model:
         name, dtype, shape, data = tensor
         tracemalloc.start()
@@ -146,21 +147,16 @@ def encode(model, kernel, artifact):
         if reason is None:
             index["codecs"] = [{"kernel": kernel, "version": 1, "config": {}}]
             entry["codec"] = 0
+            digest_parts(digest, parts)
         else:
             entry["reason"] = reason
             passed_through.append({"name": name, "bytes": len(data), "reason": reason})
         index["tensors"].append(entry | {"parts": list(parts)})
         stored += [(f"{name}/{part}", "U8", [len(content)], content) for part, content in parts.items()]
     write_safetensors(artifact, {"weighbridge": compact(index)}, stored)
-    with open(artifact, "rb") as file:
-        content = file.read()
-    widths = {"F32": 4, "F16": 2, "BF16": 2}
     return {
         "reply": "encoded",
-        "artifact-bytes": len(content),
-        "artifact-sha256": hashlib.sha256(content).hexdigest(),
-        "weights": sum(len(data) // widths[dtype] for _, dtype, _, data in model if dtype in FLOATS),
-        "input-bytes": sum(len(tensor[3]) for tensor in model),
+        "parts-sha256": digest.hexdigest(),
         "passed-through": passed_through,
         "peak-heap-bytes": peak,
         "peak-rss-bytes": peak_rss_bytes(),
@@ -185,7 +181,29 @@ def decode(artifact, output):
     }
 
 
-def timed(sampling, work):
+def digest_parts(digest, parts):
+    for content in parts.values():
+        digest.update(content)
+
+
+def digest_packed(kernel, model):
+    """Digest of the parts of every tensor that the kernel takes, as `encode` gives it."""
+    digest = hashlib.sha256()
+    for tensor in model:
+        parts, reason = pack_or_reason(kernel, tensor)
+        if reason is None:
+            digest_parts(digest, parts)
+    return digest.hexdigest()
+
+
+def digest_decoded(packed):
+    digest = hashlib.sha256()
+    for tensor in packed:
+        digest.update(decoded(tensor)[3])
+    return digest.hexdigest()
+
+
+def timed(sampling, sha256, work):
     """Runs `work` until the budget is spent, after one pass to warm up."""
     work()
     wall, cpu = [], []
@@ -195,7 +213,8 @@ def timed(sampling, work):
         work()
         cpu.append(time.thread_time_ns() - cpu_start)
         wall.append(time.perf_counter_ns() - wall_start)
-    return {"reply": "timed", "threads": 1, "repetitions": 1, "warmup": 1, "wall-ns": wall, "cpu-ns": cpu}
+    samples = {"threads": 1, "repetitions": 1, "warmup": 1, "wall-ns": wall, "cpu-ns": cpu}
+    return {"reply": "timed", "samples": samples, "sha256": sha256}
 
 
 def peak_rss_bytes():
@@ -213,17 +232,18 @@ class Worker:
         if op == "load":
             self.model = read_safetensors(request["model"])[1]
             input_bytes = sum(len(tensor[3]) for tensor in self.model)
-            return {"reply": "loaded", "tensors": len(self.model), "input_bytes": input_bytes}
+            return {"reply": "loaded", "tensors": len(self.model), "input-bytes": input_bytes}
         if op == "encode":
             return encode(self.model, checked_kernel(request["kernel"]), request["artifact"])
         if op == "time-encode":
             kernel = checked_kernel(request["kernel"])
-            return timed(request["sampling"], lambda: [pack_or_reason(kernel, tensor) for tensor in self.model])
+            sha256 = digest_packed(kernel, self.model)
+            return timed(request["sampling"], sha256, lambda: [pack_or_reason(kernel, tensor) for tensor in self.model])
         if op == "decode":
             return decode(request["artifact"], request["output"])
         if op == "time-decode":
             packed = list(read_artifact(request["artifact"]))
-            return timed(request["sampling"], lambda: [decoded(tensor) for tensor in packed])
+            return timed(request["sampling"], digest_decoded(packed), lambda: [decoded(tensor) for tensor in packed])
         raise ValueError(f"this worker does not do '{op}'")
 
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::files;
 use crate::model::machine::Machine;
 use crate::model::metric::{Kind, METRICS, Metric, derive, metric};
 use crate::store::Run;
@@ -168,10 +169,12 @@ impl Baseline {
 
     /// Writes both files, each by rename.
     pub fn write(&self, folder: &Path) -> Result<(), BaselineError> {
+        let mut sorted = self.clone();
+        sorted.sort();
         std::fs::create_dir_all(folder).map_err(|source| BaselineError::Io { action: "write", path: folder.to_owned(), source })?;
         let sampled = |row: &&Row| row.metric.kind == Kind::Sampled;
-        write_file(&exact_path(folder, &self.suite), self, None, self.rows.iter().filter(|r| !sampled(r)))?;
-        write_file(&times_path(folder, &self.suite), self, self.machine.as_ref(), self.rows.iter().filter(sampled))
+        write_file(&exact_path(folder, &self.suite), self, None, sorted.rows.iter().filter(|r| !sampled(r)))?;
+        write_file(&times_path(folder, &self.suite), self, self.machine.as_ref(), sorted.rows.iter().filter(sampled))
     }
 }
 
@@ -219,7 +222,6 @@ fn write_file<'a>(
     machine: Option<&Machine>,
     rows: impl Iterator<Item = &'a Row>,
 ) -> Result<(), BaselineError> {
-    let io = |source| BaselineError::Io { action: "write", path: path.to_owned(), source };
     let header = WireHeader {
         weighbridge_baseline: VERSION,
         suite: baseline.suite.clone(),
@@ -227,16 +229,12 @@ fn write_file<'a>(
         commit: machine.and(baseline.commit.clone()),
         machine: machine.cloned(),
     };
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
-    let mut put = |line: serde_json::Result<String>| -> std::io::Result<()> { writeln!(file, "{}", line.map_err(std::io::Error::from)?) };
-    put(serde_json::to_string(&header)).map_err(io)?;
-    for row in rows {
-        put(serde_json::to_string(&WireRow::of(row))).map_err(io)?;
-    }
-    file.as_file().sync_all().map_err(io)?;
-    file.persist(path).map_err(|e| io(e.error))?;
-    Ok(())
+    let line = |out: &mut dyn Write, text: serde_json::Result<String>| writeln!(out, "{}", text.map_err(std::io::Error::from)?);
+    let write = |out: &mut dyn Write| {
+        line(out, serde_json::to_string(&header))?;
+        rows.into_iter().try_for_each(|row| line(out, serde_json::to_string(&WireRow::of(row))))
+    };
+    files::replace(path, write).map_err(|source| BaselineError::Io { action: "write", path: path.to_owned(), source })
 }
 
 #[cfg(test)]

@@ -249,9 +249,9 @@ mod tests {
             f(&mut record);
             compare(vec![case("int4", "mlp")], vec![record])
         };
-        let wider = changed(&|r| r.measured.as_mut().unwrap().encoded.artifact_bytes += 1);
+        let wider = changed(&|r| r.measured.as_mut().unwrap().checked.artifact_bytes += 1);
         assert_eq!((wider.outcome(), wider.count(Verdict::Regression)), (Outcome::Regression, 2));
-        let smaller = changed(&|r| r.measured.as_mut().unwrap().encoded.artifact_bytes -= 1);
+        let smaller = changed(&|r| r.measured.as_mut().unwrap().checked.artifact_bytes -= 1);
         assert_eq!((smaller.outcome(), smaller.count(Verdict::Improvement)), (Outcome::Pass, 2));
         let blind = changed(&|r| r.scores = Some(vec![]));
         assert_eq!((blind.outcome(), blind.count(Verdict::Missing)), (Outcome::Missing, 1));

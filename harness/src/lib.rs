@@ -7,6 +7,7 @@ pub mod baseline;
 pub mod cli;
 pub mod compare;
 pub mod evaluate;
+mod files;
 pub mod filter;
 pub mod fixture;
 mod git;

@@ -91,6 +91,14 @@ pub struct Policy {
     pub targets: BTreeMap<String, Target>,
 }
 
+/// A suite that the policy does not have.
+#[derive(Debug, thiserror::Error)]
+#[error("unknown suite '{suite}'; the policy has: {known}")]
+pub struct UnknownSuite {
+    suite: String,
+    known: String,
+}
+
 /// A policy that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
@@ -161,8 +169,9 @@ impl Policy {
     }
 
     /// The suite of that name.
-    pub fn suite(&self, name: &str) -> Option<&Suite> {
-        self.suites.get(name)
+    pub fn known_suite(&self, name: &str) -> Result<&Suite, UnknownSuite> {
+        let known = || self.suites.keys().cloned().collect::<Vec<_>>().join(", ");
+        self.suites.get(name).ok_or_else(|| UnknownSuite { suite: name.to_owned(), known: known() })
     }
 }
 

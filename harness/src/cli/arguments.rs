@@ -206,7 +206,7 @@ pub struct MeasureArguments {
     /// Threads that kernels run on while they are timed; artifacts are the same for any number.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: u16,
-    /// Program to measure instead of this one: it must speak the worker protocol when run with the argument 'worker'.
+    /// Path of a program to measure instead of this one; run as 'PROGRAM worker --memory-limit BYTES' it must speak the worker protocol.
     #[arg(long, value_name = "PROGRAM")]
     pub worker: Option<PathBuf>,
     /// Say nothing of progress.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::arguments::{DecodeArguments, EncodeArguments};
 use super::workspace::{own_worker, worker};
 use super::{CliError, Exit};
+use crate::model::metric::as_f64;
 use crate::report::format;
 use crate::worker::client::{Client, WorkerError};
 use crate::worker::protocol::{Encoded, Reply, Request};
@@ -21,29 +22,23 @@ fn absolute(path: &Path) -> Result<PathBuf, CliError> {
 /// `encode`.
 pub fn encode(arguments: &EncodeArguments) -> Result<Exit, CliError> {
     let mut worker = Client::start(&worker(arguments.worker.as_deref(), TIMEOUT, u64::MAX)?)?;
-    let encoded = encode_with(&mut worker, &arguments.kernel, &absolute(&arguments.model)?, &absolute(&arguments.output)?)?;
-    let ratio = crate::model::metric::as_f64(encoded.input_bytes) / crate::model::metric::as_f64(encoded.artifact_bytes);
-    println!(
-        "'{}': {} to {} bytes, {}x, sha256 {}",
-        arguments.output.display(),
-        encoded.input_bytes,
-        encoded.artifact_bytes,
-        format::number(ratio),
-        encoded.artifact_sha256
-    );
+    let (input_bytes, encoded) = encode_with(&mut worker, &arguments.kernel, &absolute(&arguments.model)?, &absolute(&arguments.output)?)?;
+    let artifact_bytes = std::fs::metadata(&arguments.output)?.len();
+    let ratio = as_f64(input_bytes) / as_f64(artifact_bytes);
+    println!("'{}': {input_bytes} to {artifact_bytes} bytes, {}x", arguments.output.display(), format::number(ratio));
     for passed in &encoded.passed_through {
         println!("passed through unchanged: '{}' ({} bytes): {}", passed.name, passed.bytes, passed.reason);
     }
     Ok(Exit::Pass)
 }
 
-fn encode_with(worker: &mut Client, kernel: &str, model: &Path, artifact: &Path) -> Result<Encoded, WorkerError> {
-    match worker.ask(&Request::Load { model: model.to_owned() })? {
-        Reply::Loaded { .. } => {}
+fn encode_with(worker: &mut Client, kernel: &str, model: &Path, artifact: &Path) -> Result<(u64, Encoded), WorkerError> {
+    let input_bytes = match worker.ask(&Request::Load { model: model.to_owned() })? {
+        Reply::Loaded { input_bytes, .. } => input_bytes,
         other => return Err(worker.unexpected(&other)),
-    }
+    };
     match worker.ask(&Request::Encode { kernel: kernel.to_owned(), artifact: artifact.to_owned() })? {
-        Reply::Encoded(encoded) => Ok(encoded),
+        Reply::Encoded(encoded) => Ok((input_bytes, encoded)),
         other => Err(worker.unexpected(&other)),
     }
 }

@@ -3,6 +3,8 @@
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 
+use weighbridge::registry::Registry;
+
 use super::arguments::AcceptArguments;
 use super::gate::run_path;
 use super::workspace::Workspace;
@@ -10,11 +12,12 @@ use super::{CliError, Exit};
 use crate::baseline::{Baseline, BaselineError};
 use crate::compare::{Comparison, Verdict};
 use crate::filter::Filter;
-use crate::report::{Report, tables};
+use crate::measure::plan::Plan;
+use crate::report::{Report, tables, terminal};
 use crate::store::Run;
 
 /// `baseline accept`. Nothing but this writes under baselines/.
-pub fn accept(arguments: &AcceptArguments, root: Option<&Path>) -> Result<Exit, CliError> {
+pub fn accept(arguments: &AcceptArguments, root: Option<&Path>, registry: &Registry) -> Result<Exit, CliError> {
     let workspace = Workspace::find(root)?;
     let path = run_path(arguments.run.as_deref(), &workspace)?;
     let run = Run::read(&path)?;
@@ -24,17 +27,30 @@ pub fn accept(arguments: &AcceptArguments, root: Option<&Path>) -> Result<Exit, 
     if !run.is_finished() {
         return Err(CliError::Usage(format!("'{}' is not finished; finish it with 'weighbridge run --resume'", path.display())));
     }
-    let candidate = Baseline::of_run(&run);
+    let policy = workspace.policy()?;
+    let plan = Plan::new(&run.header.suite, &policy, workspace.fixtures()?, &[], &Filter::all(), registry)?;
+    if let Some(case) = run.header.cases.iter().find(|case| !plan.cases.contains(case)) {
+        let suite = &run.header.suite;
+        return Err(CliError::Usage(format!("'{}' holds '{case}', which suite '{suite}' does not: add it to the policy first", path.display())));
+    }
     let before = match Baseline::read(&workspace.baselines(), &run.header.suite) {
         Err(BaselineError::Missing { .. }) => Baseline { suite: run.header.suite.clone(), ..Baseline::default() },
         other => other?,
     };
-    let policy = workspace.policy()?;
+    let part = run.header.cases.len() < plan.cases.len();
+    let measured = |kernel: &str, fixture: &str| run.header.cases.iter().any(|c| c.kernel == kernel && c.fixture == fixture);
+    let mut candidate = Baseline::of_run(&run);
+    let mut before = before;
+    if part {
+        println!("the run holds {} of the suite's {} cases: the others keep their values", run.header.cases.len(), plan.cases.len());
+        let (replaced, kept) = before.rows.into_iter().partition(|r| measured(&r.kernel, &r.fixture));
+        before.rows = replaced;
+        candidate.rows.extend::<Vec<_>>(kept);
+    }
     let comparison = Comparison::new(&before, &run, &policy, &Filter::all())?;
-    let report = Report::new(&run, comparison, &policy, String::new(), Vec::new());
-    if let Some(mut table) = tables::changes(&report) {
-        table.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
-        println!("{}", table.trim_fmt());
+    let report = Report::new(&run, comparison, &policy, &Filter::all(), Vec::new());
+    if let Some(table) = tables::changes(&report) {
+        println!("{}", terminal::show(table));
     }
     let c = &report.comparison;
     println!(

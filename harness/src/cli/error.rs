@@ -9,7 +9,7 @@ use crate::filter::FilterError;
 use crate::fixture::FixtureError;
 use crate::measure::MeasureError;
 use crate::measure::plan::PlanError;
-use crate::policy::PolicyError;
+use crate::policy::{PolicyError, UnknownSuite};
 use crate::store::StoreError;
 use crate::table::TableError;
 use crate::worker::client::WorkerError;
@@ -64,6 +64,8 @@ pub enum CliError {
     #[error(transparent)]
     Table(#[from] TableError),
     #[error(transparent)]
+    Suite(#[from] UnknownSuite),
+    #[error(transparent)]
     Worker(#[from] WorkerError),
     #[error("{0}")]
     Usage(String),
@@ -77,7 +79,7 @@ impl CliError {
     /// The exit code it ends with.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Filter(_) | Self::Plan(_) | Self::Policy(_) | Self::Spec(_) | Self::Usage(_) | Self::Fixture(_) => Exit::Usage,
+            Self::Filter(_) | Self::Suite(_) | Self::Plan(_) | Self::Policy(_) | Self::Spec(_) | Self::Usage(_) | Self::Fixture(_) => Exit::Usage,
             Self::Baseline(BaselineError::Missing { .. }) => Exit::Missing,
             Self::Baseline(_) | Self::Store(_) | Self::File(_) | Self::Measure(MeasureError::Store(_)) => Exit::Usage,
             Self::Worker(WorkerError::Refused { .. }) => Exit::Usage,

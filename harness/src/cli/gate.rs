@@ -13,6 +13,7 @@ use super::workspace::{Workspace, own_worker, worker};
 use super::{CliError, Exit};
 use crate::baseline::Baseline;
 use crate::compare::{Comparison, Outcome};
+use crate::files;
 use crate::filter::Filter;
 use crate::measure::plan::Plan;
 use crate::measure::{self, Options};
@@ -44,11 +45,22 @@ fn measured(arguments: &MeasureArguments, workspace: &Workspace, policy: &Policy
         output: output.clone(),
         root: workspace.root.clone(),
         resume: arguments.resume,
+        command: command_line(),
         keep_artifacts: arguments.keep_artifacts,
     };
     let progress = Progress::new(arguments.quiet);
     let run = measure::run(&plan, &options, &|event| progress.observe(event))?;
     Ok((run, output))
+}
+
+/// The command as it was given, quoted where a shell would need it.
+fn command_line() -> String {
+    let quoted = |argument: String| {
+        let plain = !argument.is_empty() && argument.chars().all(|c| c.is_alphanumeric() || "-_./=:,@%+".contains(c));
+        if plain { argument } else { format!("'{}'", argument.replace('\'', "'\\''")) }
+    };
+    let arguments = std::env::args().skip(1).map(quoted);
+    std::iter::once("weighbridge".to_owned()).chain(arguments).collect::<Vec<_>>().join(" ")
 }
 
 /// `run`.
@@ -61,9 +73,7 @@ pub fn run(arguments: &RunArguments, root: Option<&Path>, registry: &Registry) -
         RunFormat::Table => {
             let nothing = Baseline { suite: run.header.suite.clone(), ..Baseline::default() };
             let report = report_of(&run, &nothing, &policy, &filter, &workspace)?;
-            let mut table = crate::report::tables::values(&report);
-            table.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
-            put(None, &format!("{}\n", table.trim_fmt()))?;
+            put(None, &format!("{}\n", terminal::show(crate::report::tables::values(&report))))?;
         }
         RunFormat::Jsonl => put(None, &crate::baseline::lines(&Baseline::of_run(&run), |r| filter.takes_metric(r.metric.name)))?,
     }
@@ -79,8 +89,7 @@ fn report_of(run: &Run, baseline: &Baseline, policy: &Policy, filter: &Filter, w
     let measured = |name: &str| run.header.cases.iter().any(|c| c.fixture == name);
     let fixtures =
         workspace.fixtures()?.into_iter().filter(|f| measured(f.name())).map(|f| (f.name().to_owned(), crate::report::fixture_line(&f)));
-    let command = format!("weighbridge gate --suite {}", run.header.suite);
-    Ok(Report::new(run, comparison, policy, command, fixtures.collect()))
+    Ok(Report::new(run, comparison, policy, filter, fixtures.collect()))
 }
 
 /// `compare`.
@@ -107,6 +116,7 @@ pub fn gate(arguments: &GateArguments, root: Option<&Path>, registry: &Registry)
         Some(path) => Run::read(path)?.header.suite,
         None => arguments.measure.suite.clone(),
     };
+    policy.known_suite(&suite)?;
     let baseline = Baseline::read(&workspace.baselines(), &suite)?;
     let (run, output) = match &arguments.run {
         Some(path) => (Run::read(path)?, workspace.output(arguments.measure.output.as_deref())?),
@@ -138,7 +148,7 @@ pub fn report(arguments: &ReportArguments, root: Option<&Path>) -> Result<Exit, 
 pub fn run_path(given: Option<&Path>, workspace: &Workspace) -> Result<PathBuf, CliError> {
     Ok(match given {
         Some(path) => path.to_owned(),
-        None => workspace.output(None)?.join("run.jsonl"),
+        None => workspace.root.join("reports/run.jsonl"),
     })
 }
 
@@ -184,14 +194,7 @@ pub fn put(path: Option<&Path>, text: &str) -> Result<(), CliError> {
             _ => Ok(()),
         };
     };
-    let write = || -> std::io::Result<()> {
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(text.as_bytes())?;
-        file.persist(path).map_err(|e| e.error)?;
-        Ok(())
-    };
-    write().map_err(|e| CliError::Usage(format!("cannot write '{}': {e}", path.display())))
+    files::replace(path, |out| out.write_all(text.as_bytes())).map_err(|e| CliError::Usage(format!("cannot write '{}': {e}", path.display())))
 }
 
 fn exit_of(outcome: Outcome) -> Exit {

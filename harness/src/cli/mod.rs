@@ -51,7 +51,7 @@ fn carry_out(cli: Cli, registry: Registry) -> Result<Exit, CliError> {
         Command::Compare(arguments) => gate::compare(&arguments, root),
         Command::Gate(arguments) => gate::gate(&arguments, root, &registry),
         Command::Report(arguments) => gate::report(&arguments, root),
-        Command::Baseline { command: BaselineCommand::Accept(arguments) } => baseline::accept(&arguments, root),
+        Command::Baseline { command: BaselineCommand::Accept(arguments) } => baseline::accept(&arguments, root, &registry),
         Command::Verify(arguments) => verify::verify(&arguments, root, &registry),
         Command::Encode(arguments) => artifact::encode(&arguments),
         Command::Decode(arguments) => artifact::decode(&arguments),

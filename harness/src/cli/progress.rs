@@ -45,7 +45,7 @@ impl Progress {
                 state.measured = *finished;
                 self.begin("measure", *cases, *finished);
                 if *finished > 0 {
-                    self.line(&format!("resumed: {finished} of {cases} cases were finished before"));
+                    self.line(&format!("resumed: {finished} of {cases} cases were measured before"));
                 }
             }
             Event::Measuring(case) => {

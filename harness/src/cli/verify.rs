@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use weighbridge::artifact::ArtifactReader;
+use weighbridge::error::FileError;
 use weighbridge::registry::Registry;
 
 use super::arguments::VerifyArguments;
@@ -11,7 +12,7 @@ use super::workspace::{Workspace, own_worker};
 use super::{CliError, Exit};
 use crate::baseline::{Baseline, BaselineError};
 use crate::report::format;
-use crate::worker::client::Client;
+use crate::worker::client::{Client, WorkerError};
 use crate::worker::protocol::{Reply, Request};
 
 /// Longest time to decode one artifact.
@@ -27,7 +28,19 @@ pub fn verify(arguments: &VerifyArguments, root: Option<&Path>, registry: &Regis
     }
     let mut exit = Exit::Pass;
     for artifact in &arguments.artifacts {
-        if !verify_artifact(artifact, arguments.original.as_deref(), registry)? {
+        let sound = match verify_artifact(artifact, arguments.original.as_deref(), registry) {
+            // A file that is no artifact is what this command is there to find.
+            Err(CliError::File(e @ (FileError::Safetensors { .. } | FileError::NotAnArtifact { .. } | FileError::Spec { .. }))) => {
+                println!("  BROKEN: {e}");
+                false
+            }
+            Err(CliError::Worker(WorkerError::Refused { message })) => {
+                println!("  BROKEN: {message}");
+                false
+            }
+            other => other?,
+        };
+        if !sound {
             exit = Exit::CaseFailed;
         }
     }
@@ -77,7 +90,13 @@ fn verify_artifact(artifact: &Path, original: Option<&Path>, registry: &Registry
     }
     let Some(original) = original else { return Ok(true) };
     let original = std::path::absolute(original)?;
-    match worker.ask(&Request::Check { kernel: reader.spec().to_owned(), model: original, decoded, passed_through })? {
+    match worker.ask(&Request::Check {
+        kernel: reader.spec().to_owned(),
+        artifact: std::path::absolute(artifact)?,
+        model: original,
+        decoded,
+        passed_through,
+    })? {
         Reply::Checked(checked) => {
             for t in &checked.tensors {
                 let error = if t.noise == 0.0 { 0.0 } else { (t.noise / t.signal).sqrt() };

@@ -53,9 +53,9 @@ pub fn measure(
         return Err(CaseFailure { stage: "check".to_owned(), message: format!("{first}{tail}") });
     }
     let kernel = case.kernel.clone();
-    let encode_times = timed(&mut encoder, &Request::TimeEncode { kernel, sampling }).map_err(at("time"))?;
+    let encode_times = timed(&mut encoder, &Request::TimeEncode { kernel, sampling }, &encoded.parts_sha256, "encode")?;
     let artifact = files.artifact.clone();
-    let decode_times = timed(&mut decoder, &Request::TimeDecode { artifact, sampling }).map_err(at("time"))?;
+    let decode_times = timed(&mut decoder, &Request::TimeDecode { artifact, sampling }, &decoded.decoded_sha256, "decode")?;
     Ok(Measured { encoded, decoded, checked, encode_times, decode_times })
 }
 
@@ -80,16 +80,27 @@ fn decode(worker: &mut Client, files: &Files) -> Result<Decoded, WorkerError> {
 fn check(own: &Launch, case: &Case, model: &Path, files: &Files, encoded: &Encoded) -> Result<Checked, WorkerError> {
     let mut worker = Client::start(own)?;
     let passed_through = encoded.passed_through.iter().map(|p| p.name.clone()).collect();
-    let request = Request::Check { kernel: case.kernel.clone(), model: model.to_owned(), decoded: files.decoded.clone(), passed_through };
+    let request = Request::Check {
+        kernel: case.kernel.clone(),
+        artifact: files.artifact.clone(),
+        model: model.to_owned(),
+        decoded: files.decoded.clone(),
+        passed_through,
+    };
     match worker.ask(&request)? {
         Reply::Checked(checked) => Ok(checked),
         other => Err(worker.unexpected(&other)),
     }
 }
 
-fn timed(worker: &mut Client, request: &Request) -> Result<Samples, WorkerError> {
-    match worker.ask(request)? {
-        Reply::Timed(samples) => Ok(samples),
-        other => Err(worker.unexpected(&other)),
+/// Times an operation; what it makes while it is timed must be what was checked.
+fn timed(worker: &mut Client, request: &Request, checked_sha256: &str, what: &str) -> Result<Samples, CaseFailure> {
+    let fail = |message: String| CaseFailure { stage: "time".to_owned(), message };
+    match worker.ask(request).map_err(|e| fail(e.to_string()))? {
+        Reply::Timed { samples, sha256 } if sha256 == checked_sha256 => Ok(samples),
+        Reply::Timed { samples, .. } => {
+            Err(fail(format!("{what} on {} threads gives other bytes than were checked", samples.threads)))
+        }
+        other => Err(fail(worker.unexpected(&other).to_string())),
     }
 }

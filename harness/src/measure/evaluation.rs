@@ -14,15 +14,20 @@ use super::case::Files;
 /// Outcome of a case's evaluation.
 pub type Outcome = Result<Vec<ScoreLine>, CaseFailure>;
 
+/// A measured case and the digest of its decoded tensors.
+pub type Pending = (Case, String);
+
 /// Evaluates the cases and hands each outcome to `done` as it comes; `done` returning false stops the rest.
+///
+/// Cases of one fixture whose decoded tensors are the same bytes have the same outputs: the task is run once for them.
 pub fn evaluate(
-    cases: Vec<Case>,
+    cases: Vec<Pending>,
     fixtures: &BTreeMap<String, Fixture>,
     scratch: &Path,
     own: &Launch,
     done: impl Fn(Case, Outcome) -> bool + Sync,
 ) {
-    let mut names: Vec<_> = cases.iter().map(|c| c.fixture.clone()).collect();
+    let mut names: Vec<_> = cases.iter().map(|(c, _)| c.fixture.clone()).collect();
     names.sort_unstable();
     names.dedup();
     let references = Mutex::new(BTreeMap::<String, Result<PathBuf, String>>::new());
@@ -36,18 +41,23 @@ pub fn evaluate(
         true
     });
     let references = references.into_inner().unwrap_or_default();
-    in_parallel(cases, |case| {
+    let mut groups = BTreeMap::<(String, String), Vec<Case>>::new();
+    for (case, digest) in cases {
+        groups.entry((case.fixture.clone(), digest)).or_default().push(case);
+    }
+    in_parallel(groups.into_values().collect(), |group| {
+        let Some(case) = group.first() else { return true };
         let fixture = fixtures.get(&case.fixture);
         let fail = |message: String| CaseFailure { stage: "evaluate".to_owned(), message };
         let outcome = match (fixture, references.get(&case.fixture)) {
             (Some(fixture), Some(Ok(reference))) => {
-                let decoded = Files::of(&case, scratch).decoded;
+                let decoded = Files::of(case, scratch).decoded;
                 ask(own, fixture, &decoded, Some(reference.clone()), None).map_err(|e| fail(e.to_string()))
             }
             (_, Some(Err(message))) => Err(fail(format!("the original weights: {message}"))),
             _ => Ok(Vec::new()),
         };
-        done(case, outcome)
+        group.into_iter().all(|case| done(case, outcome.clone()))
     });
 }
 

@@ -8,7 +8,7 @@ use weighbridge::registry::Registry;
 use crate::filter::Filter;
 use crate::fixture::Fixture;
 use crate::model::record::Case;
-use crate::policy::Policy;
+use crate::policy::{Policy, UnknownSuite};
 
 /// Cases to measure and the fixtures they need.
 #[derive(Debug)]
@@ -25,13 +25,8 @@ pub struct Plan {
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// No such suite.
-    #[error("unknown suite '{suite}'; the policy has: {known}")]
-    UnknownSuite {
-        /// The name asked for.
-        suite: String,
-        /// The policy's suites.
-        known: String,
-    },
+    #[error(transparent)]
+    Suite(#[from] UnknownSuite),
     /// A kernel specification of the suite is wrong.
     #[error(transparent)]
     Spec(#[from] SpecError),
@@ -55,8 +50,7 @@ impl Plan {
         filter: &Filter,
         registry: &Registry,
     ) -> Result<Self, PlanError> {
-        let known = || policy.suites.keys().cloned().collect::<Vec<_>>().join(", ");
-        let entry = policy.suite(suite).ok_or_else(|| PlanError::UnknownSuite { suite: suite.to_owned(), known: known() })?;
+        let entry = policy.known_suite(suite)?;
         let mut kernels = Vec::new();
         for text in entry.kernels.iter().chain(extra) {
             let spec = registry.parse(text)?.spec();

@@ -12,6 +12,7 @@ use super::evaluation::{Outcome, evaluate};
 use super::plan::Plan;
 use crate::git;
 use crate::model::machine::Machine;
+use crate::model::metric::as_f64;
 use crate::model::record::{Case, CaseFailure, Header, Line, VERSION};
 use crate::store::{Run, RunWriter, StoreError};
 use crate::worker::client::Launch;
@@ -32,6 +33,8 @@ pub struct Options {
     pub root: PathBuf,
     /// Go on with the run that is there.
     pub resume: bool,
+    /// The command, for the record.
+    pub command: String,
     /// Keep artifacts and decoded models.
     pub keep_artifacts: bool,
 }
@@ -43,7 +46,7 @@ pub enum Event<'a> {
     Started {
         /// Cases.
         cases: usize,
-        /// Finished by an earlier sitting.
+        /// Measured or failed in an earlier sitting.
         finished: usize,
     },
     /// A case is about to be measured.
@@ -105,7 +108,7 @@ pub fn run(plan: &Plan, options: &Options, observe: &(dyn Fn(&Event<'_>) + Sync)
     let snapshot = || writer.lock().map(|w| w.run().clone()).unwrap_or_else(|poisoned| poisoned.into_inner().run().clone());
 
     let before = snapshot();
-    let finished = before.records.iter().filter(|r| r.is_finished()).count();
+    let finished = before.records.iter().filter(|r| r.is_finished() || r.measured.is_some()).count();
     observe(&Event::Started { cases: before.records.len(), finished });
     for record in before.records.iter().filter(|r| !r.is_finished()) {
         let case = &record.case;
@@ -120,8 +123,7 @@ pub fn run(plan: &Plan, options: &Options, observe: &(dyn Fn(&Event<'_>) + Sync)
         let result = measure(case, &fixture.weights_path(), &files, &options.launch, &options.own, options.sampling);
         let ok = match result {
             Ok(measured) => {
-                let ratio = crate::model::metric::as_f64(measured.encoded.input_bytes)
-                    / crate::model::metric::as_f64(measured.encoded.artifact_bytes);
+                let ratio = as_f64(measured.checked.input_bytes) / as_f64(measured.checked.artifact_bytes);
                 let ok = append(Line::Measured { case: case.clone(), measured: Box::new(measured) });
                 observe(&Event::Measured(case, ratio, case_start.elapsed()));
                 ok
@@ -136,7 +138,8 @@ pub fn run(plan: &Plan, options: &Options, observe: &(dyn Fn(&Event<'_>) + Sync)
         }
     }
 
-    let pending: Vec<_> = snapshot().records.into_iter().filter(|r| !r.is_finished() && r.measured.is_some()).map(|r| r.case).collect();
+    let unfinished = snapshot().records.into_iter().filter(|r| !r.is_finished());
+    let pending: Vec<_> = unfinished.filter_map(|r| Some((r.case, r.measured?.decoded.decoded_sha256))).collect();
     observe(&Event::Evaluating { cases: pending.len() });
     let done = |case: Case, outcome: Outcome| match outcome {
         Ok(scores) => {
@@ -174,6 +177,7 @@ fn header(plan: &Plan, options: &Options) -> Result<Header, MeasureError> {
         suite: plan.suite.clone(),
         started: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
         release: env!("CARGO_PKG_VERSION").to_owned(),
+        command: options.command.clone(),
         commit: work_tree.as_ref().and_then(|w| w.commit.clone()),
         dirty: work_tree.as_ref().map(|w| w.dirty),
         worker_sha256: Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect(),

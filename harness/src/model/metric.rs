@@ -95,10 +95,10 @@ pub fn derive(case: &CaseRecord) -> Vec<Value> {
         }
     };
     if let Some(measured) = &case.measured {
-        let encoded = &measured.encoded;
+        let (encoded, checked) = (&measured.encoded, &measured.checked);
         let sums = measured.fidelity();
-        push("compression_ratio", Some(ratio(encoded.input_bytes, encoded.artifact_bytes)));
-        push("bits_per_weight", (encoded.weights > 0).then(|| 8.0 * ratio(encoded.artifact_bytes, encoded.weights)));
+        push("compression_ratio", Some(ratio(checked.input_bytes, checked.artifact_bytes)));
+        push("bits_per_weight", (checked.weights > 0).then(|| 8.0 * ratio(checked.artifact_bytes, checked.weights)));
         push("relative_error", Some(sums.relative_error()));
         push("sqnr_db", sums.sqnr_db());
         push("max_abs_error", Some(sums.max_abs_error));
@@ -130,7 +130,7 @@ fn seconds_per_mb(measured: &Measured, samples: &Samples, clock: impl Fn(&Sample
         _ if n % 2 == 1 => as_f64(times[n / 2]),
         _ => f64::midpoint(as_f64(times[n / 2 - 1]), as_f64(times[n / 2])),
     };
-    let megabytes = as_f64(measured.encoded.input_bytes) / 1e6;
+    let megabytes = as_f64(measured.checked.input_bytes) / 1e6;
     (megabytes > 0.0).then(|| middle / 1e9 / as_f64(samples.repetitions.max(1)) / megabytes)
 }
 

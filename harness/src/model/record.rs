@@ -37,6 +37,8 @@ pub struct Header {
     pub started: String,
     /// Release of the harness.
     pub release: String,
+    /// The command that began it.
+    pub command: String,
     /// Commit of the work tree, where there is one.
     pub commit: Option<String>,
     /// Whether tracked files differed from that commit.
@@ -59,6 +61,7 @@ impl Header {
             suite: String::new(),
             started: String::new(),
             release: env!("CARGO_PKG_VERSION").to_owned(),
+            command: String::new(),
             commit: None,
             dirty: None,
             worker_sha256: String::new(),
@@ -179,16 +182,18 @@ pub(crate) mod tests {
             case: Case { kernel: kernel.into(), fixture: fixture.into() },
             measured: Some(Measured {
                 encoded: Encoded {
-                    artifact_bytes: 1_000_000,
-                    artifact_sha256: "ab".into(),
-                    weights: 2_000_000,
-                    input_bytes: 8_000_000,
+                    parts_sha256: "ef".into(),
                     passed_through: vec![],
                     peak_heap_bytes: 1 << 20,
                     peak_rss_bytes: Some(1 << 24),
                 },
                 decoded: Decoded { decoded_sha256: "cd".into(), peak_heap_bytes: 1 << 21, peak_rss_bytes: None },
-                checked: Checked { tensors: vec![tensor("a", 75.0, 0.5), tensor("b", 25.0, 0.5)], broken: vec![] },
+                checked: Checked {
+                    artifact_bytes: 1_000_000,
+                    artifact_sha256: "ab".into(),
+                    weights: 2_000_000,
+                    input_bytes: 8_000_000,
+                    tensors: vec![tensor("a", 75.0, 0.5), tensor("b", 25.0, 0.5)], broken: vec![] },
                 encode_times: samples(&[17_000_000, 16_000_000, 15_000_000]),
                 decode_times: samples(&[1_600_000, 3_200_000]),
             }),

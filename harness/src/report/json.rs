@@ -83,7 +83,7 @@ pub fn render(report: &Report) -> serde_json::Result<String> {
         seconds: report.seconds,
         commit: report.header.commit.as_deref(),
         dirty: report.header.dirty,
-        command: &report.command,
+        command: &report.header.command,
         machine: &report.header.machine,
         fingerprint: report.header.machine.fingerprint(),
         same_machine_as_baseline: c.same_machine,

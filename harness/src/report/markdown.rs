@@ -79,9 +79,9 @@ fn provenance(report: &Report, out: &mut String) {
     let header = &report.header;
     let commit = header.commit.as_deref().unwrap_or("outside version control");
     let dirty = if header.dirty == Some(true) { ", with uncommitted changes" } else { "" };
-    let _ = writeln!(out, "## How this was measured\n\n- command: `{}`\n- commit: {commit}{dirty}", report.command);
+    let _ = writeln!(out, "## How this was measured\n\n- command: `{}`\n- commit: {commit}{dirty}", header.command);
     let _ = writeln!(out, "- machine: {} (fingerprint {})", header.machine, header.machine.fingerprint());
-    let _ = write!(out, "- suite {}: {} cases", header.suite, header.cases.len());
+    let _ = write!(out, "- suite {}: {} cases", header.suite, report.cases);
     let _ = writeln!(out, "{}", report.seconds.map_or_else(String::new, |s| format!(", {s:.0} s")));
     let rss = report.comparison.rows.iter().filter(|r| r.metric.name.ends_with("peak_rss_bytes")).filter_map(|r| r.after);
     if let Some(rss) = rss.reduce(f64::max) {

@@ -10,6 +10,7 @@ pub mod tables;
 pub mod terminal;
 
 use crate::compare::{Comparison, Outcome, Verdict};
+use crate::filter::Filter;
 use crate::fixture::Fixture;
 use crate::model::record::Header;
 use crate::policy::Policy;
@@ -29,8 +30,8 @@ pub struct Report {
     pub summaries: Vec<summary::KernelSummary>,
     /// Tensors that passed through, by case.
     pub passed_through: Vec<(crate::model::record::Case, Vec<PassedThrough>)>,
-    /// The command that makes this report again.
-    pub command: String,
+    /// Cases of the run that the report is about.
+    pub cases: usize,
     /// What is known of each fixture that was measured: name and description.
     pub fixtures: Vec<(String, String)>,
 }
@@ -38,19 +39,21 @@ pub struct Report {
 /// A fixture in a line: architecture, size, parameters.
 pub fn fixture_line(fixture: &Fixture) -> String {
     let m = &fixture.manifest;
-    format!("{:?}, {:?}, {} parameters", m.architecture, m.size, m.parameters)
+    format!("{}, {}, {} parameters", m.architecture.name(), m.size.name(), m.parameters)
 }
 
 impl Report {
     /// Puts a run and its comparison together.
-    pub fn new(run: &Run, comparison: Comparison, policy: &Policy, command: String, fixtures: Vec<(String, String)>) -> Self {
+    pub fn new(run: &Run, comparison: Comparison, policy: &Policy, filter: &Filter, fixtures: Vec<(String, String)>) -> Self {
         let summaries = summary::summarise(&comparison, policy);
         let through = |r: &crate::model::record::CaseRecord| {
             let passed = r.measured.as_ref()?.encoded.passed_through.clone();
-            (!passed.is_empty()).then(|| (r.case.clone(), passed))
+            let wanted = filter.takes(&r.case.kernel, &r.case.fixture) && !passed.is_empty();
+            wanted.then(|| (r.case.clone(), passed))
         };
+        let cases = run.header.cases.iter().filter(|c| filter.takes(&c.kernel, &c.fixture)).count();
         let passed_through = run.records.iter().filter_map(through).collect();
-        Self { header: run.header.clone(), seconds: run.seconds, comparison, summaries, passed_through, command, fixtures }
+        Self { header: run.header.clone(), seconds: run.seconds, comparison, summaries, passed_through, cases, fixtures }
     }
 
     /// The verdict in words.
@@ -72,7 +75,7 @@ impl Report {
             Outcome::Missing if c.measured_cases == 0 => "nothing was measured".to_owned(),
             Outcome::Missing => format!("missing: the baseline has values that were not measured ({counts})"),
             Outcome::Inconclusive => format!("inconclusive: something could not be decided ({counts})"),
-            Outcome::CaseFailed => format!("failed: {failed} of {} cases did not pass their check ({counts})", self.header.cases.len()),
+            Outcome::CaseFailed => format!("failed: {failed} of {} cases did not pass their check ({counts})", self.cases),
         }
     }
 }

@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn means_are_over_the_same_cases() {
         let mut bigger = case("int4", "cnn");
-        bigger.measured.as_mut().unwrap().encoded.artifact_bytes = 4_000_000;
+        bigger.measured.as_mut().unwrap().checked.artifact_bytes = 4_000_000;
         let before = Run::of(vec![case("int4", "mlp"), bigger.clone()]);
         let after = Run::of(vec![case("int4", "mlp"), bigger, case("int4", "gpt")]);
         let policy = Policy::parse(crate::policy::EMBEDDED, "embedded").unwrap();

@@ -2,19 +2,27 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ContentArrangement, Table, TableComponent, presets};
 
 use super::{Report, tables};
 
-fn show(mut table: Table) -> String {
+/// A table with rules above, below and under the header alone, as wide as the terminal.
+pub fn show(mut table: Table) -> String {
+    use TableComponent::{HorizontalLines, LeftBorderIntersections, MiddleIntersections, RightBorderIntersections};
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    for component in [HorizontalLines, LeftBorderIntersections, MiddleIntersections, RightBorderIntersections] {
+        table.remove_style(component);
+    }
     table.trim_fmt()
 }
 
 /// Tables, failures and the verdict, which comes last, where the eye is.
 pub fn render(report: &Report) -> String {
     let mut out = String::new();
-    let _ = writeln!(out, "{}\n", show(tables::reviewer(report)));
+    let reviewer = tables::reviewer(report);
+    if !reviewer.is_empty() {
+        let _ = writeln!(out, "{}\n", show(reviewer));
+    }
     if let Some(table) = tables::changes(report) {
         let _ = writeln!(out, "Not as in the baseline:\n{}\n", show(table));
     }
@@ -25,7 +33,7 @@ pub fn render(report: &Report) -> String {
         let tensors = report.passed_through.iter().map(|(_, t)| t.len()).sum::<usize>();
         let cases = report.passed_through.len();
         let _ =
-            writeln!(out, "{tensors} tensors of {cases} cases passed through unchanged and are counted; the Markdown report names each.");
+            writeln!(out, "{tensors} tensors, in {cases} of {} cases, passed through unchanged and are counted; the Markdown report names each.", report.cases);
     }
     let _ = writeln!(out, "Times are shown, not gated: they were not sampled beside the baseline's build.");
     let _ = write!(out, "{}", report.verdict_line());

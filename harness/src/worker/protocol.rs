@@ -13,7 +13,7 @@ pub const VERSION: u32 = 1;
 
 /// What a worker is asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "op", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(tag = "op", rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
 pub enum Request {
     /// Who are you?
     Hello {
@@ -57,6 +57,8 @@ pub enum Request {
     Check {
         /// Kernel specification, for its promise.
         kernel: String,
+        /// The artifact, which is weighed.
+        artifact: PathBuf,
         /// The original model.
         model: PathBuf,
         /// The decoded one.
@@ -93,7 +95,7 @@ pub struct Sampling {
 
 /// What a worker answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "reply", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(tag = "reply", rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
 pub enum Reply {
     /// To `hello`.
     Hello {
@@ -118,7 +120,12 @@ pub enum Reply {
     /// To `decode`.
     Decoded(Decoded),
     /// To `time-encode` and `time-decode`.
-    Timed(Samples),
+    Timed {
+        /// The times.
+        samples: Samples,
+        /// SHA-256 of what was made on that many threads: parts for encode, decoded tensors for decode.
+        sha256: String,
+    },
     /// To `check`.
     Checked(Checked),
     /// To `evaluate`.
@@ -137,14 +144,8 @@ pub enum Reply {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Encoded {
-    /// Size of the artifact file.
-    pub artifact_bytes: u64,
-    /// SHA-256 of the artifact file, hexadecimal.
-    pub artifact_sha256: String,
-    /// Elements of floating-point tensors.
-    pub weights: u64,
-    /// Bytes of all tensors, each in its own dtype.
-    pub input_bytes: u64,
+    /// SHA-256 of all packed parts in order, hexadecimal.
+    pub parts_sha256: String,
     /// Tensors stored unchanged, and why.
     pub passed_through: Vec<PassedThrough>,
     /// Largest heap in use above what the loaded model needs, over all tensors.
@@ -185,6 +186,14 @@ pub struct Samples {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Checked {
+    /// Size of the artifact file, which is a valid safetensors file.
+    pub artifact_bytes: u64,
+    /// SHA-256 of the artifact file, hexadecimal.
+    pub artifact_sha256: String,
+    /// Elements of the original's floating-point tensors.
+    pub weights: u64,
+    /// Bytes of all tensors of the original, each in its own dtype.
+    pub input_bytes: u64,
     /// One entry a tensor of floating-point weights, in file order.
     pub tensors: Vec<TensorError>,
     /// What the decoded model got wrong; empty when it kept every promise.

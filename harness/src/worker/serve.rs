@@ -7,7 +7,7 @@ use std::path::Path;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use sha2::{Digest, Sha256};
 use weighbridge::artifact::{ArtifactReader, ArtifactWriter, PassedThrough, Tensor, write_tensors};
-use weighbridge::conformance::promise_kept;
+use weighbridge::conformance::{WRONG_BEYOND, promise_kept};
 use weighbridge::fidelity::Fidelity;
 use weighbridge::kernel::{AnyKernel, Context, Parts};
 use weighbridge::registry::Registry;
@@ -18,7 +18,7 @@ use weighbridge::weights::Weights;
 use super::protocol::{Checked, Decoded, Encoded, Reply, Request, Sampling, ScoreLine, TensorError, VERSION};
 use super::{heap, timing};
 use crate::evaluate;
-use crate::fixture::Fixture;
+use crate::fixture::{self, Fixture};
 
 /// Why a request failed, in words for the asker.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -88,9 +88,9 @@ impl Worker {
                 pool(1)?.install(|| decode(&reader, &output)).map(Reply::Decoded)
             }
             Request::TimeDecode { artifact, sampling } => time_decode(&ArtifactReader::open(&artifact, &self.registry)?, sampling),
-            Request::Check { kernel, model, decoded, passed_through } => {
+            Request::Check { kernel, artifact, model, decoded, passed_through } => {
                 let kernel = self.registry.parse(&kernel)?;
-                check(kernel.as_ref(), &model, &decoded, &passed_through).map(Reply::Checked)
+                check(kernel.as_ref(), &artifact, &model, &decoded, &passed_through).map(Reply::Checked)
             }
             Request::Evaluate { manifest, weights, reference, outputs } => {
                 evaluate_weights(&manifest, &weights, reference.as_deref(), outputs.as_deref())
@@ -130,11 +130,15 @@ fn encode(model: &[Tensor], kernel: &dyn AnyKernel, artifact: &Path) -> Result<E
     let mut writer = ArtifactWriter::create(artifact, &kernel.spec())?;
     let mut passed_through = Vec::new();
     let mut peak_heap_bytes = 0;
+    let mut digest = Sha256::new();
     for tensor in model {
         let (result, peak) = heap::peak_above(|| encode_tensor(kernel, tensor));
         peak_heap_bytes = peak_heap_bytes.max(peak);
         match (result, tensor) {
-            (Ok(parts), Tensor::Weights(weights)) => writer.add_encoded(weights.info(), kernel, &parts)?,
+            (Ok(parts), Tensor::Weights(weights)) => {
+                digest_parts(&mut digest, &parts);
+                writer.add_encoded(weights.info(), kernel, &parts)?;
+            }
             (result, _) => {
                 let reason = result.err().unwrap_or_default();
                 let (name, dtype, shape, bytes) = tensor.raw();
@@ -143,12 +147,9 @@ fn encode(model: &[Tensor], kernel: &dyn AnyKernel, artifact: &Path) -> Result<E
             }
         }
     }
-    let artifact_bytes = writer.finish()?;
+    writer.finish()?;
     Ok(Encoded {
-        artifact_bytes,
-        artifact_sha256: hex(&Sha256::digest(weighbridge::artifact::read_bytes(artifact)?)),
-        weights: model.iter().map(|t| if let Tensor::Weights(w) = t { w.info().elements() as u64 } else { 0 }).sum(),
-        input_bytes: model.iter().map(|t| t.raw().3.len() as u64).sum(),
+        parts_sha256: hex(&digest.finalize()),
         passed_through,
         peak_heap_bytes,
         peak_rss_bytes: peak_rss_bytes(),
@@ -163,7 +164,15 @@ fn time_encode(model: &[Tensor], kernel: &dyn AnyKernel, sampling: Sampling) -> 
         }
         Ok::<(), Failure>(())
     };
-    pool(sampling.threads)?.install(|| timing::sample(sampling, pass)).map(Reply::Timed)
+    pool(sampling.threads)?.install(|| {
+        let mut digest = Sha256::new();
+        model.iter().for_each(|tensor| encode_tensor(kernel, tensor).iter().for_each(|parts| digest_parts(&mut digest, parts)));
+        Ok(Reply::Timed { samples: timing::sample(sampling, pass)?, sha256: hex(&digest.finalize()) })
+    })
+}
+
+fn digest_parts(digest: &mut Sha256, parts: &Parts) {
+    parts.0.iter().for_each(|part| digest.update(&part.bytes));
 }
 
 fn decode(reader: &ArtifactReader, output: &Path) -> Result<Decoded, Failure> {
@@ -190,13 +199,33 @@ fn time_decode(reader: &ArtifactReader, sampling: Sampling) -> Result<Reply, Fai
         }
         Ok::<(), Failure>(())
     };
-    pool(sampling.threads)?.install(|| timing::sample(sampling, pass)).map(Reply::Timed)
+    pool(sampling.threads)?.install(|| {
+        let mut digest = Sha256::new();
+        for (i, parts) in parts.iter().enumerate() {
+            digest.update(reader.decode(i, parts, &Context::default())?.raw().3);
+        }
+        Ok(Reply::Timed { samples: timing::sample(sampling, pass)?, sha256: hex(&digest.finalize()) })
+    })
 }
 
 /// Compares tensor by tensor; what is broken is a finding, not an error.
-fn check(kernel: &dyn AnyKernel, model: &Path, decoded: &Path, passed_through: &[String]) -> Result<Checked, Failure> {
-    let (original, decoded) = (SafeFile::open(model)?, SafeFile::open(decoded)?);
-    let mut checked = Checked { tensors: Vec::new(), broken: Vec::new() };
+///
+/// Sizes are taken here, not from the worker that encoded: what it claims of itself counts for nothing.
+fn check(kernel: &dyn AnyKernel, artifact: &Path, model: &Path, decoded: &Path, passed_through: &[String]) -> Result<Checked, Failure> {
+    let (artifact, original, decoded) = (SafeFile::open(artifact)?, SafeFile::open(model)?, SafeFile::open(decoded)?);
+    let mut checked = Checked {
+        artifact_bytes: artifact.size_bytes(),
+        artifact_sha256: fixture::sha256(artifact.path())?,
+        weights: 0,
+        input_bytes: 0,
+        tensors: Vec::new(),
+        broken: Vec::new(),
+    };
+    for name in original.names() {
+        let (start, end) = original.raw_info(&name)?.data_offsets;
+        checked.input_bytes += (end - start) as u64;
+        checked.weights += original.weights_info(&name)?.map_or(0, |info| info.elements() as u64);
+    }
     let (names, found) = (original.names(), decoded.names());
     checked.broken.extend(names.iter().filter(|n| !found.contains(n)).map(|n| format!("tensor '{n}' is missing")));
     checked.broken.extend(found.iter().filter(|n| !names.contains(n)).map(|n| format!("tensor '{n}' is not in the original")));
@@ -214,7 +243,7 @@ fn check(kernel: &dyn AnyKernel, model: &Path, decoded: &Path, passed_through: &
         }
         let (before, after) = (original.weights(name)?, decoded.weights(name)?);
         let sums = Fidelity::of(&before.to_f32(), &after.to_f32());
-        if !unchanged && let Err(why) = promise_kept(&kernel.promise(&before), &before, &after) {
+        if !unchanged && let Err(why) = promise_kept(&kernel.promise(&before), WRONG_BEYOND, &before, &after) {
             checked.broken.push(format!("tensor '{name}': {why}"));
         }
         let Fidelity { signal, noise, max_abs_error, count } = sums;

@@ -1,0 +1,88 @@
+//! A run killed at any moment: baselines stay as they were, and the run is resumed without repeating finished cases.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use weighbridge::sample::uniform;
+
+use crate::support::{contents, error_of, output_of, project, run_lines, weighbridge};
+
+const CASES: [&str; 6] = ["--kernel", "int*", "--fixture", "*-mnist", "--time-per-case", "30ms"];
+
+/// Lines of a kind in a run file.
+fn count(lines: &[serde_json::Value], kind: &str) -> usize {
+    lines.iter().filter(|l| l["record"] == kind).count()
+}
+
+#[test]
+fn a_killed_run_is_resumed_and_baselines_are_untouched() {
+    let folder = project();
+    let output = folder.path().join("out");
+    let before = contents(&folder.path().join("baselines"));
+    let mut killed_in_the_middle = 0;
+    for attempt in 0..12u64 {
+        // A moment anywhere between the start and beyond the end.
+        let delay = Duration::from_secs_f64(0.02 + 1.5 * uniform(7, attempt));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_weighbridge"));
+        command.args(["gate", "--quiet", "--root"]).arg(folder.path()).arg("--output").arg(&output).args(CASES);
+        if attempt % 2 == 1 {
+            command.arg("--resume");
+        }
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(delay);
+        let running = child.try_wait().unwrap().is_none();
+        let _ = child.kill();
+        child.wait().unwrap();
+        killed_in_the_middle += usize::from(running);
+        assert_eq!(contents(&folder.path().join("baselines")), before);
+    }
+    assert!(killed_in_the_middle > 0, "no attempt was killed while it ran");
+
+    // Kill once more, certainly after the first result and before the last.
+    let mut child = Command::new(env!("CARGO_BIN_EXE_weighbridge"))
+        .args(["run", "--quiet", "--root"])
+        .arg(folder.path())
+        .arg("--output")
+        .arg(&output)
+        .args(CASES)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let measured = || std::fs::read_to_string(output.join("run.jsonl")).map_or(0, |t| t.matches("\"record\":\"measured\"").count());
+    // The old file is there until the new run replaces it.
+    while !(measured() >= 1 && measured() <= 4) {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before it could be killed");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let kept = count(&run_lines(&output), "measured");
+    assert!(kept >= 1);
+
+    let resume = |code| {
+        let mut command = weighbridge();
+        command.args(["gate", "--resume", "--root"]).arg(folder.path()).arg("--output").arg(&output).args(CASES);
+        output_of(&mut command, code)
+    };
+    assert!(resume(0).contains("pass: nothing got worse"));
+    let lines = run_lines(&output);
+    let cases = lines[0]["cases"].as_array().unwrap().len();
+    assert_eq!((count(&lines, "measured"), count(&lines, "evaluated")), (cases, cases), "each case once: {cases}");
+    // Resuming a finished run measures nothing again.
+    assert!(resume(0).contains("pass"));
+    assert_eq!(run_lines(&output).len(), lines.len() + 1, "only its end is noted again");
+}
+
+#[test]
+fn a_run_of_other_cases_is_not_resumed() {
+    let folder = project();
+    let run = |kernel: &str| {
+        let mut command = weighbridge();
+        command.args(["run", "--quiet", "--resume", "--fixture", "mlp-mnist", "--time-per-case", "10ms", "--root"]);
+        command.arg(folder.path()).args(["--kernel", kernel]);
+        command
+    };
+    output_of(&mut run("int8"), 0);
+    let error = error_of(&mut run("q8_0"), 2);
+    assert!(error.contains("run.jsonl' cannot be resumed") && error.contains("other cases"), "{error}");
+}

@@ -1,0 +1,9 @@
+//! The command line from outside: real runs of the real binary on committed fixtures.
+
+mod artifacts;
+mod bad_input;
+mod commands;
+mod determinism;
+mod gate;
+mod interruption;
+mod support;
