@@ -103,7 +103,11 @@ pub fn promise_kept(promise: &Promise, allowance: f64, original: &Weights, decod
         }
         Promise::Relative(bound) => {
             let error = crate::fidelity::Fidelity::of(&x, &y).relative_error();
-            if error <= bound * allowance { Ok(()) } else { Err(format!("relative error {error:.4} above the allowed {}", bound * allowance)) }
+            if error <= bound * allowance {
+                Ok(())
+            } else {
+                Err(format!("relative error {error:.4} above the allowed {}", bound * allowance))
+            }
         }
     }
 }

@@ -31,7 +31,10 @@ pub fn accept(arguments: &AcceptArguments, root: Option<&Path>, registry: &Regis
     let plan = Plan::new(&run.header.suite, &policy, workspace.fixtures()?, &[], &Filter::all(), registry)?;
     if let Some(case) = run.header.cases.iter().find(|case| !plan.cases.contains(case)) {
         let suite = &run.header.suite;
-        return Err(CliError::Usage(format!("'{}' holds '{case}', which suite '{suite}' does not: add it to the policy first", path.display())));
+        return Err(CliError::Usage(format!(
+            "'{}' holds '{case}', which suite '{suite}' does not: add it to the policy first",
+            path.display()
+        )));
     }
     let before = match Baseline::read(&workspace.baselines(), &run.header.suite) {
         Err(BaselineError::Missing { .. }) => Baseline { suite: run.header.suite.clone(), ..Baseline::default() },

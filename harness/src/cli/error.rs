@@ -79,7 +79,9 @@ impl CliError {
     /// The exit code it ends with.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Filter(_) | Self::Suite(_) | Self::Plan(_) | Self::Policy(_) | Self::Spec(_) | Self::Usage(_) | Self::Fixture(_) => Exit::Usage,
+            Self::Filter(_) | Self::Suite(_) | Self::Plan(_) | Self::Policy(_) | Self::Spec(_) | Self::Usage(_) | Self::Fixture(_) => {
+                Exit::Usage
+            }
             Self::Baseline(BaselineError::Missing { .. }) => Exit::Missing,
             Self::Baseline(_) | Self::Store(_) | Self::File(_) | Self::Measure(MeasureError::Store(_)) => Exit::Usage,
             Self::Worker(WorkerError::Refused { .. }) => Exit::Usage,

@@ -194,7 +194,8 @@ pub fn put(path: Option<&Path>, text: &str) -> Result<(), CliError> {
             _ => Ok(()),
         };
     };
-    files::replace(path, |out| out.write_all(text.as_bytes())).map_err(|e| CliError::Usage(format!("cannot write '{}': {e}", path.display())))
+    files::replace(path, |out| out.write_all(text.as_bytes()))
+        .map_err(|e| CliError::Usage(format!("cannot write '{}': {e}", path.display())))
 }
 
 fn exit_of(outcome: Outcome) -> Exit {

@@ -56,7 +56,7 @@ fn carry_out(cli: Cli, registry: Registry) -> Result<Exit, CliError> {
         Command::Encode(arguments) => artifact::encode(&arguments),
         Command::Decode(arguments) => artifact::decode(&arguments),
         Command::Worker { memory_limit } => {
-            memory_limit.map(|bytes| heap::set_limit(usize::try_from(bytes).unwrap_or(usize::MAX)));
+            heap::set_limit(memory_limit.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX));
             serve::serve(registry, std::io::stdin().lock(), std::io::stdout().lock())?;
             Ok(Exit::Pass)
         }

@@ -98,9 +98,7 @@ fn timed(worker: &mut Client, request: &Request, checked_sha256: &str, what: &st
     let fail = |message: String| CaseFailure { stage: "time".to_owned(), message };
     match worker.ask(request).map_err(|e| fail(e.to_string()))? {
         Reply::Timed { samples, sha256 } if sha256 == checked_sha256 => Ok(samples),
-        Reply::Timed { samples, .. } => {
-            Err(fail(format!("{what} on {} threads gives other bytes than were checked", samples.threads)))
-        }
+        Reply::Timed { samples, .. } => Err(fail(format!("{what} on {} threads gives other bytes than were checked", samples.threads))),
         other => Err(fail(worker.unexpected(&other).to_string())),
     }
 }

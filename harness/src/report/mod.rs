@@ -8,6 +8,8 @@ pub mod plot;
 pub mod summary;
 pub mod tables;
 pub mod terminal;
+#[cfg(test)]
+mod tests;
 
 use crate::compare::{Comparison, Outcome, Verdict};
 use crate::filter::Filter;

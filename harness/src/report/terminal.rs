@@ -32,8 +32,11 @@ pub fn render(report: &Report) -> String {
     if !report.passed_through.is_empty() {
         let tensors = report.passed_through.iter().map(|(_, t)| t.len()).sum::<usize>();
         let cases = report.passed_through.len();
-        let _ =
-            writeln!(out, "{tensors} tensors, in {cases} of {} cases, passed through unchanged and are counted; the Markdown report names each.", report.cases);
+        let _ = writeln!(
+            out,
+            "{tensors} tensors, in {cases} of {} cases, passed through unchanged and are counted; the Markdown report names each.",
+            report.cases
+        );
     }
     let _ = writeln!(out, "Times are shown, not gated: they were not sampled beside the baseline's build.");
     let _ = write!(out, "{}", report.verdict_line());

@@ -148,12 +148,7 @@ fn encode(model: &[Tensor], kernel: &dyn AnyKernel, artifact: &Path) -> Result<E
         }
     }
     writer.finish()?;
-    Ok(Encoded {
-        parts_sha256: hex(&digest.finalize()),
-        passed_through,
-        peak_heap_bytes,
-        peak_rss_bytes: peak_rss_bytes(),
-    })
+    Ok(Encoded { parts_sha256: hex(&digest.finalize()), passed_through, peak_heap_bytes, peak_rss_bytes: peak_rss_bytes() })
 }
 
 fn time_encode(model: &[Tensor], kernel: &dyn AnyKernel, sampling: Sampling) -> Result<Reply, Failure> {

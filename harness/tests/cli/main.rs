@@ -1,5 +1,7 @@
 //! The command line from outside: real runs of the real binary on committed fixtures.
 
+#![expect(clippy::unwrap_used, reason = "a test ends in a panic")]
+
 mod artifacts;
 mod bad_input;
 mod commands;

@@ -1,0 +1,80 @@
+//! Snapshots of every form of a report, from made-up records on a made-up machine.
+
+use super::{Report, csv, json, markdown, plot, terminal};
+use crate::baseline::Baseline;
+use crate::compare::Comparison;
+use crate::filter::Filter;
+use crate::model::machine::Machine;
+use crate::model::record::tests::case;
+use crate::model::record::{CaseFailure, CaseRecord};
+use crate::policy::Policy;
+use crate::store::Run;
+use weighbridge::artifact::PassedThrough;
+
+fn machine() -> Machine {
+    Machine {
+        cpu: "Example CPU".into(),
+        cores: 2,
+        memory_bytes: Some(24 << 30),
+        simd: "avx2".into(),
+        os: "linux x86_64".into(),
+        toolchain: "rustc 1.0.0, x86_64-unknown-linux-gnu, release".into(),
+    }
+}
+
+fn run_of(records: Vec<CaseRecord>) -> Run {
+    let mut run = Run::of(records);
+    run.header.started = "2026-01-02T03:04:05Z".into();
+    run.header.command = "weighbridge gate --suite mini".into();
+    run.header.commit = Some("0123456789abcdef0123456789abcdef01234567".into());
+    run.header.dirty = Some(false);
+    run.header.machine = machine();
+    run.header.release = "0.0.0".into();
+    run.seconds = Some(12.5);
+    run
+}
+
+/// A baseline of three cases; a run in which one got wider, one failed, one is unchanged and one is new.
+fn report() -> Report {
+    let baseline = run_of(vec![case("int4", "mlp"), case("int8", "mlp"), case("q4_0", "mlp")]);
+    let mut wider = case("int4", "mlp");
+    let measured = wider.measured.as_mut().unwrap();
+    measured.checked.artifact_bytes = 1_100_000;
+    let bias = |name: &str| PassedThrough { name: name.into(), bytes: 2048, reason: "rank 1 is below 2".into() };
+    measured.encoded.passed_through = vec![bias("fc1.bias"), bias("fc2.bias")];
+    let mut failed = case("int8", "mlp");
+    failed.failure = Some(CaseFailure { stage: "check".into(), message: "tensor 'fc1.weight': element 3 is wrong".into() });
+    let run = run_of(vec![wider, failed, case("q4_0", "mlp"), case("bitnet", "mlp")]);
+    let policy = Policy::parse(crate::policy::EMBEDDED, "embedded").unwrap();
+    let comparison = Comparison::new(&Baseline::of_run(&baseline), &run, &policy, &Filter::all()).unwrap();
+    Report::new(&run, comparison, &policy, &Filter::all(), vec![("mlp".into(), "MLP, small, 535818 parameters".into())])
+}
+
+#[test]
+fn the_terminal_report() {
+    insta::assert_snapshot!(terminal::render(&report()));
+}
+
+#[test]
+fn the_markdown_report() {
+    insta::assert_snapshot!(markdown::render(&report()));
+}
+
+#[test]
+fn the_json_report() {
+    insta::assert_snapshot!(json::render(&report()).unwrap());
+}
+
+#[test]
+fn the_csv_report() {
+    insta::assert_snapshot!(csv::render(&report()).unwrap());
+}
+
+#[test]
+fn the_plot_shows_every_case_and_the_bound() {
+    let svg = plot::rate_distortion(&report()).unwrap().unwrap();
+    assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
+    for text in ["int4", "q4_0", "bitnet", "Gaussian bound", "bits per weight", "relative error"] {
+        assert!(svg.contains(text), "no '{text}'");
+    }
+}
