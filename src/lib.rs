@@ -10,7 +10,6 @@ pub mod artifact;
 pub mod conformance;
 pub mod error;
 pub mod fidelity;
-pub mod foreign;
 pub mod kernel;
 pub mod kernels;
 pub mod registry;

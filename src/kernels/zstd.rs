@@ -4,16 +4,16 @@
 //! be compressed in trained weights, stand together. Parts `plane-0` … `plane-3` (F32) or `plane-1` (F16, BF16), each one Zstandard frame
 //! with its content size and a checksum. Takes any shape that has elements, NaN and all.
 //!
-//! Planes are compressed one after the other in one context: in parallel the peak heap would depend on the number of threads. What the C
-//! library allocates is reported through [`foreign`](crate::foreign). Damage is found before memory is taken: a frame must announce exactly
-//! the plane's size, and that size must be possible for a frame of its length.
+//! Planes are compressed one after the other in one context: in parallel the peak heap would depend on the number of threads. The crate's
+//! feature `with-rust-allocator` routes what the C library allocates through Rust's global allocator, so a counting one sees all of it.
+//! Damage is found before memory is taken: a frame must announce exactly the plane's size, and that size must be possible for a frame of
+//! its length.
 
 use bytemuck::allocation::cast_vec;
 use serde::{Deserialize, Serialize};
 use zstd::zstd_safe::{CCtx, CParameter, DCtx, compress_bound, get_error_name, get_frame_content_size};
 
 use crate::error::{DecodeError, Refusal};
-use crate::foreign::Reserved;
 use crate::kernel::{Context, Info, Kernel, Parts, Promise};
 use crate::spec::Parameter;
 use crate::weights::{Dtype, TensorInfo, Values, Weights};
@@ -99,7 +99,6 @@ impl Zstd {
         for index in 0..planes {
             plane.iter_mut().zip(bits).for_each(|(out, &bits)| *out = byte(bits, index));
             let length = context.compress2(frame.as_mut_slice(), &plane).map_err(failed)?;
-            let _held = Reserved::new(context.sizeof());
             parts = parts.with(part_name(index), frame[..length].to_vec());
         }
         Ok(parts)
@@ -124,7 +123,6 @@ where
     for (index, frame) in frames.into_iter().enumerate() {
         let corrupt = |message: &str| DecodeError::corrupt(&names[index], format!("zstd: {message}"));
         let length = context.decompress(plane.as_mut_slice(), frame).map_err(|code| corrupt(get_error_name(code)))?;
-        let _held = Reserved::new(context.sizeof());
         if length != count {
             return Err(corrupt("content is shorter than announced"));
         }
