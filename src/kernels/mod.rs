@@ -10,6 +10,7 @@ pub mod bitnet;
 mod blocks;
 mod hyper_box;
 pub mod hyper_lattice;
+pub mod hyper_winding;
 pub mod int4;
 pub mod int8;
 pub mod q4_0;
@@ -33,6 +34,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<q4_0::Q4_0>(),
     Entry::of::<bitnet::Bitnet>(),
     Entry::of::<hyper_lattice::HyperLattice>(),
+    Entry::of::<hyper_winding::HyperWinding>(),
     Entry::of::<zstd::Zstd>(),
 ];
 
@@ -48,4 +50,7 @@ pub const VARIANTS: &[&str] = &[
     "hyper-lattice:samples=225",
     "hyper-lattice:samples=1523,side=4.5,classes=2",
     "hyper-lattice:classes=1",
+    "hyper-winding:samples=225",
+    "hyper-winding:dimension=3,samples=20000,side=6.0",
+    "hyper-winding:dimension=4,samples=4096,classes=1",
 ];
