@@ -1,13 +1,15 @@
 //! The built-in kernels: one file each, one line each in [`ENTRIES`].
 //!
-//! What kernels share stands beside them: `blocks` (formats by blocks of the flattened tensor), `rows` (formats by rows), `scale` (rounding of scales and when a
-//! kernel refuses), `ternary` (packings of ternary weights), `hyper_box` (the box and classes of Hyper-Compression), `radix` (codes whose
-//! base is no power of two).
+//! What kernels share stands beside them: `blocks` (formats by blocks of the flattened tensor), `rows` (formats by rows), `scale` (rounding
+//! of scales and when a kernel refuses), `ternary` (packings of ternary weights), `huffman` (canonical codes over bytes), `hyper_box` (the
+//! box and classes of Hyper-Compression), `radix` (codes whose base is no power of two).
 
 use crate::kernel::Entry;
 
 pub mod bitnet;
 mod blocks;
+mod huffman;
+pub mod huffman_exponent;
 mod hyper_box;
 pub mod hyper_lattice;
 pub mod hyper_winding;
@@ -35,6 +37,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<bitnet::Bitnet>(),
     Entry::of::<hyper_lattice::HyperLattice>(),
     Entry::of::<hyper_winding::HyperWinding>(),
+    Entry::of::<huffman_exponent::HuffmanExponent>(),
     Entry::of::<zstd::Zstd>(),
 ];
 
