@@ -199,18 +199,22 @@ impl Spread {
 }
 
 fn coordinate_sums<const D: usize>(run: &[f32]) -> [f64; D] {
-    run.chunks(D).fold([0.0; D], |mut sums, vector| {
+    let (vectors, short) = run.as_chunks::<D>();
+    let mut sums = [0.0; D];
+    for vector in vectors {
         sums.iter_mut().zip(vector).for_each(|(sum, &x)| *sum += f64::from(x));
-        sums
-    })
+    }
+    sums.iter_mut().zip(short).for_each(|(sum, &x)| *sum += f64::from(x));
+    sums
 }
 
 /// A vector from the centroid; 0 for coordinates that a short one lacks.
 #[inline]
 fn away<const D: usize>(vector: &[f32], centre: &[f64; D]) -> [f64; D] {
-    let mut away = [0.0; D];
-    away.iter_mut().zip(vector.iter().zip(centre)).for_each(|(out, (&x, c))| *out = f64::from(x) - c);
-    away
+    match vector.first_chunk::<D>() {
+        Some(vector) => std::array::from_fn(|k| f64::from(vector[k]) - centre[k]),
+        None => std::array::from_fn(|k| vector.get(k).map_or(0.0, |&x| f64::from(x) - centre[k])),
+    }
 }
 
 #[inline]

@@ -11,6 +11,8 @@
 //! classes and keep the best; here M is as configured, or 0 where no pair lies beyond the box. They pair an odd element with the mean; here
 //! it is paired with the centroid.
 
+use std::hint::select_unpredictable;
+
 use serde::{Deserialize, Serialize};
 
 use super::hyper_box::{Frame, check_config};
@@ -109,6 +111,8 @@ struct Lattice {
     /// m as a number, and its square: the side of the unit square in units.
     spacing: f64,
     units: f64,
+    /// 1 / m. Rounded, which may put a query that is on a row or column beyond it: it is then the other of the two that enclose the query.
+    inverse: f64,
 }
 
 impl Lattice {
@@ -116,7 +120,7 @@ impl Lattice {
         let floor = samples.isqrt();
         let rows = if floor * floor == samples { floor } else { floor + 1 };
         let spacing = f64::from(rows);
-        Self { samples, rows, columns: samples / rows, longer: samples % rows, spacing, units: spacing * spacing }
+        Self { samples, rows, columns: samples / rows, longer: samples % rows, spacing, units: spacing * spacing, inverse: 1.0 / spacing }
     }
 
     /// Points with the centre.
@@ -154,27 +158,31 @@ impl Lattice {
         if self.rows < PROVED_ROWS {
             return self.nearest_of_all(query);
         }
-        let mut best = (0, self.squared_distance(0, query));
-        let below = whole(query[1] / self.spacing, self.rows - 1);
-        self.try_row(below, query, &mut best);
-        self.try_row((below + 1).min(self.rows - 1), query, &mut best);
-        if let Some(last) = self.longer.checked_sub(1).filter(|&last| last < below) {
-            self.try_row(last, query, &mut best);
+        let below = whole(query[1] * self.inverse, self.rows - 1);
+        let mut best = lower((0, self.squared_distance(0, query)), self.nearest_in_row(below, query));
+        best = lower(best, self.nearest_in_row((below + 1).min(self.rows - 1), query));
+        if self.longer > 0 && self.longer <= below {
+            best = lower(best, self.nearest_in_row(self.longer - 1, query));
         }
         (best.0, best.1 / (self.units * self.units))
     }
 
+    /// Index and squared distance of the nearest point of a row; of two the left one, whose index is lower.
     #[inline]
-    fn try_row(&self, row: u32, query: [f64; 2], best: &mut (u32, f64)) {
+    fn nearest_in_row(&self, row: u32, query: [f64; 2]) -> (u32, f64) {
         let last = self.columns - 1 + u32::from(row < self.longer);
-        let left = whole((query[0] - f64::from(row)) / self.spacing, last);
-        for column in [left, (left + 1).min(last)] {
-            let index = 1 + row + self.rows * column;
-            let distance = self.squared_distance(index, query);
-            if distance < best.1 || (distance == best.1 && index < best.0) {
-                *best = (index, distance);
-            }
-        }
+        let start = f64::from(row);
+        let left = whole((query[0] - start) * self.inverse, last);
+        let right = (left + 1).min(last);
+        let y = self.spacing * start - query[1];
+        let squared = |column: u32| {
+            // Whole numbers below 2³², so these are the coordinates that `place` gives, to the bit.
+            let x = start + self.spacing * f64::from(column) - query[0];
+            x * x + y * y
+        };
+        let (to_left, to_right) = (squared(left), squared(right));
+        let column = select_unpredictable(to_right < to_left, right, left);
+        (1 + row + self.rows * column, to_left.min(to_right))
     }
 
     #[inline]
@@ -196,13 +204,19 @@ impl Lattice {
     }
 }
 
+/// The nearer of two, by index and squared distance; the lower index where they are as near.
+#[inline]
+fn lower(a: (u32, f64), b: (u32, f64)) -> (u32, f64) {
+    let second = (b.1 < a.1) | ((b.1 == a.1) & (b.0 < a.0));
+    (select_unpredictable(second, b.0, a.0), a.1.min(b.1))
+}
+
 /// The whole part of x within 0 … last.
 #[inline]
 fn whole(x: f64, last: u32) -> u32 {
-    let bounded = if x > 0.0 { x.min(f64::from(last)) } else { 0.0 };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and a u32")]
-    let whole = bounded as u32;
-    whole
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, then bounded")]
+    let whole = x as u32;
+    whole.min(last)
 }
 
 #[cfg(test)]
