@@ -1,16 +1,23 @@
 //! The built-in kernels: one file each, one line each in [`ENTRIES`].
 //!
-//! What kernels share stands beside them: `blocks` (formats by blocks of the flattened tensor), `rows` (formats by rows), `scale` (rounding of scales and when a
-//! kernel refuses), `ternary` (packings of ternary weights).
+//! What kernels share stands beside them: `blocks` (formats by blocks of the flattened tensor), `rows` (formats by rows), `scale` (rounding
+//! of scales and when a kernel refuses), `ternary` (packings of ternary weights), `huffman` (canonical codes over bytes), `hyper_box` (the
+//! box and classes of Hyper-Compression), `radix` (codes whose base is no power of two).
 
 use crate::kernel::Entry;
 
 pub mod bitnet;
 mod blocks;
+mod huffman;
+pub mod huffman_exponent;
+mod hyper_box;
+pub mod hyper_lattice;
+pub mod hyper_winding;
 pub mod int4;
 pub mod int8;
 pub mod q4_0;
 pub mod q8_0;
+mod radix;
 pub mod raw;
 mod rows;
 mod scale;
@@ -28,10 +35,25 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<q8_0::Q8_0>(),
     Entry::of::<q4_0::Q4_0>(),
     Entry::of::<bitnet::Bitnet>(),
+    Entry::of::<hyper_lattice::HyperLattice>(),
+    Entry::of::<hyper_winding::HyperWinding>(),
+    Entry::of::<huffman_exponent::HuffmanExponent>(),
     Entry::of::<zstd::Zstd>(),
 ];
 
 /// Specifications beside the defaults that tests hold to the suite: for each parameter, every value or a spread of them.
 #[cfg(test)]
-pub const VARIANTS: &[&str] =
-    &["int4:group=32", "int4:group=64", "bitnet:packing=tq1_0", "bitnet:packing=tq2_0", "zstd:level=1", "zstd:level=19"];
+pub const VARIANTS: &[&str] = &[
+    "int4:group=32",
+    "int4:group=64",
+    "bitnet:packing=tq1_0",
+    "bitnet:packing=tq2_0",
+    "zstd:level=1",
+    "zstd:level=19",
+    "hyper-lattice:samples=225",
+    "hyper-lattice:samples=1523,side=4.5,classes=2",
+    "hyper-lattice:classes=1",
+    "hyper-winding:samples=225",
+    "hyper-winding:dimension=3,samples=20000,side=6.0",
+    "hyper-winding:dimension=4,samples=4096,classes=1",
+];
