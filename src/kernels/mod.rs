@@ -1,14 +1,19 @@
 //! The built-in kernels: one file each, one line each in [`ENTRIES`].
 //!
-//! What kernels share stands beside them: `blocks` (formats by blocks of the flattened tensor), `rows` (formats by rows), `scale` (rounding of scales and when a
+//! What kernels share stands beside them: `blocks` (formats by blocks of the flattened tensor), `codebook4` (formats of 4-bit indices),
+//! `dynamic8` (scales in 8 bits), `rows` (formats by rows), `scale` (rounding of scales and when a
 //! kernel refuses), `ternary` (packings of ternary weights).
 
 use crate::kernel::Entry;
 
 pub mod bitnet;
 mod blocks;
+mod codebook4;
+mod dynamic8;
+pub mod fp4;
 pub mod int4;
 pub mod int8;
+pub mod nf4;
 pub mod q4_0;
 pub mod q8_0;
 pub mod raw;
@@ -25,6 +30,8 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<raw::Bf16Cast>(),
     Entry::of::<int8::Int8>(),
     Entry::of::<int4::Int4>(),
+    Entry::of::<nf4::Nf4>(),
+    Entry::of::<fp4::Fp4>(),
     Entry::of::<q8_0::Q8_0>(),
     Entry::of::<q4_0::Q4_0>(),
     Entry::of::<bitnet::Bitnet>(),
@@ -33,5 +40,17 @@ pub const ENTRIES: &[Entry] = &[
 
 /// Specifications beside the defaults that tests hold to the suite: for each parameter, every value or a spread of them.
 #[cfg(test)]
-pub const VARIANTS: &[&str] =
-    &["int4:group=32", "int4:group=64", "bitnet:packing=tq1_0", "bitnet:packing=tq2_0", "zstd:level=1", "zstd:level=19"];
+pub const VARIANTS: &[&str] = &[
+    "int4:group=32",
+    "int4:group=64",
+    "nf4:block=32",
+    "nf4:block=256",
+    "nf4:double-quant=true",
+    "nf4:block=4096,double-quant=true",
+    "fp4:block=128",
+    "fp4:double-quant=true",
+    "bitnet:packing=tq1_0",
+    "bitnet:packing=tq2_0",
+    "zstd:level=1",
+    "zstd:level=19",
+];
