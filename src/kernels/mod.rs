@@ -1,8 +1,8 @@
 //! The built-in kernels: one file each, one line each in [`ENTRIES`].
 //!
 //! What kernels share stands beside them: `blocks` (formats by blocks of the flattened tensor), `codebook4` (formats of 4-bit indices),
-//! `dynamic8` (scales in 8 bits), `rows` (formats by rows), `scale` (rounding of scales and when a
-//! kernel refuses), `ternary` (packings of ternary weights).
+//! `dynamic8` (scales in 8 bits), `rows` (formats by rows), `scale` (rounding of scales and when a kernel refuses), `ternary` (packings of
+//! ternary weights).
 
 use crate::kernel::Entry;
 
@@ -11,6 +11,7 @@ mod blocks;
 mod codebook4;
 mod dynamic8;
 pub mod fp4;
+pub mod fp8;
 pub mod int4;
 pub mod int8;
 pub mod nf4;
@@ -29,6 +30,8 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<raw::F32Raw>(),
     Entry::of::<raw::Bf16Cast>(),
     Entry::of::<int8::Int8>(),
+    Entry::of::<fp8::Fp8E4m3>(),
+    Entry::of::<fp8::Fp8E5m2>(),
     Entry::of::<int4::Int4>(),
     Entry::of::<nf4::Nf4>(),
     Entry::of::<fp4::Fp4>(),
