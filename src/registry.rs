@@ -112,7 +112,7 @@ mod tests {
         }
         let levels = (1..=19).map(|level| format!("zstd:level={level}"));
         let groups = [32, 64, 128].map(|group| format!("int4:group={group}"));
-        let packings = ["i2_s", "tq1_0", "tq2_0"].map(|packing| format!("bitnet:packing={packing}"));
+        let packings = ["i2_s", "tq1_0", "tq2_0", "tl2"].map(|packing| format!("bitnet:packing={packing}"));
         for text in VARIANTS.iter().map(|&s| s.to_owned()).chain(levels).chain(groups).chain(packings) {
             let kernel = registry.parse(&text).unwrap();
             let again = registry.parse(&kernel.spec()).unwrap();
@@ -129,7 +129,7 @@ mod tests {
         for (text, expected) in [
             ("int4:group=7", "kernel 'int4': group is 7; it must be 32, 64 or 128"),
             ("int4:size=7", "kernel 'int4' has no parameter 'size'; its parameters: group"),
-            ("bitnet:packing=tl2", "kernel 'bitnet': unknown variant `tl2`, expected one of `i2_s`, `tq1_0`, `tq2_0`"),
+            ("bitnet:packing=tl3", "kernel 'bitnet': unknown variant `tl3`, expected one of `i2_s`, `tq1_0`, `tq2_0`, `tl2`"),
             ("q8_0:x=1", "kernel 'q8_0' has no parameter 'x'; its parameters: none"),
         ] {
             assert_eq!(Registry::default().parse(text).err().unwrap().to_string(), expected);
@@ -151,8 +151,19 @@ mod tests {
             assert_eq!(declared.len(), kernels, "{name}");
             assert!(
                 kernels > 0
-                    || ["mod.rs", "blocks.rs", "codebook4.rs", "dynamic8.rs", "rows.rs", "scale.rs", "ternary.rs", "testing.rs"]
-                        .contains(&name.as_str()),
+                    || [
+                        "mod.rs",
+                        "blocks.rs",
+                        "codebook4.rs",
+                        "dynamic8.rs",
+                        "rows.rs",
+                        "scale.rs",
+                        "spans.rs",
+                        "ternary.rs",
+                        "testing.rs",
+                        "tl2.rs"
+                    ]
+                    .contains(&name.as_str()),
                 "{name}"
             );
             found.extend(declared);

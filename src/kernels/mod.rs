@@ -1,8 +1,8 @@
 //! The built-in kernels: one file each, one line each in [`ENTRIES`].
 //!
 //! What kernels share stands beside them: `blocks` (formats by blocks of the flattened tensor), `codebook4` (formats of 4-bit indices),
-//! `dynamic8` (scales in 8 bits), `rows` (formats by rows), `scale` (rounding of scales and when a kernel refuses), `ternary` (packings of
-//! ternary weights).
+//! `dynamic8` (scales in 8 bits), `rows` (formats by rows), `scale` (rounding of scales and when a kernel refuses), `spans` (runs of
+//! weights that share a scale), `ternary` and `tl2` (packings of ternary weights).
 
 use crate::kernel::Entry;
 
@@ -20,9 +20,11 @@ pub mod q8_0;
 pub mod raw;
 mod rows;
 mod scale;
+mod spans;
 pub mod ternary;
 #[cfg(test)]
 mod testing;
+pub mod tl2;
 pub mod zstd;
 
 /// All built-in kernels, in the order in which lists print them.
@@ -54,6 +56,14 @@ pub const VARIANTS: &[&str] = &[
     "fp4:double-quant=true",
     "bitnet:packing=tq1_0",
     "bitnet:packing=tq2_0",
+    "bitnet:packing=tl2",
+    "bitnet:scale=row",
+    "bitnet:scale=group",
+    "bitnet:scale=group,group=32",
+    "bitnet:packing=tq1_0,scale=group,group=256",
+    "bitnet:packing=tq2_0,scale=group,group=256",
+    "bitnet:packing=tl2,scale=row",
+    "bitnet:packing=tl2,scale=group,group=64",
     "zstd:level=1",
     "zstd:level=19",
 ];
