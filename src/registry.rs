@@ -153,6 +153,7 @@ mod tests {
                 kernels > 0
                     || [
                         "mod.rs",
+                        "bitnet_config.rs",
                         "blocks.rs",
                         "codebook4.rs",
                         "dynamic8.rs",

@@ -4,7 +4,7 @@
 //! The flattened tensor is cut into blocks of `block` weights; the last may be short. A block's scale is its largest magnitude, and each
 //! weight over the scale gets the number of midpoints between neighbouring values that are below it. Parts:
 //! - `codes`: two nibbles a byte, the first weight in the high one; an odd tensor's last low nibble stands for zero;
-//! - `absmax`: the scales, one f32 a block. With `double-quant` one byte a block in the code of [`dynamic8`](super::dynamic8), beside
+//! - `absmax`: the scales, one f32 a block. With `double-quant` one byte a block in the code of [`dynamic8`], beside
 //!   `nested-absmax`, one f32 for each 256 blocks, and `offset`, one f32.
 //!
 //! bitsandbytes' arithmetic is kept: a whole block is multiplied by 1 / scale, a short last one divided by the scale, and both take at

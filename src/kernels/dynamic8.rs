@@ -1,8 +1,8 @@
 //! The dynamic 8-bit code (arXiv 1511.04561, as in arXiv 2110.02861) that double quantisation stores block scales in (QLoRA,
 //! arXiv 2305.14314, section 3), with the arithmetic of bitsandbytes 0.50.2 on a CPU.
 //!
-//! The scales of a tensor lose their mean, the offset. What is left is cut into groups of [`GROUP`], each divided by its largest magnitude
-//! (the group's scale) and stored as the index of a nearby value of [`map`]. Layout: one byte a block, one f32 a group, one f32 offset.
+//! The scales of a tensor lose their mean, the offset. What is left is cut into groups of [`GROUP`], each divided by its largest
+//! magnitude (the group's scale) and stored as the index of a nearby value of [`map`]. Layout: one byte a block, one f32 a group, one f32 offset.
 //!
 //! bitsandbytes finds the value through a table of 65,536 equal bins over −1 to 1, so 'nearby' is nearest to the bin's centre rather than to
 //! the number itself; its bins are reproduced here. Its mean is summed in f32, in an order that depends on the processor; the offset here is

@@ -1,4 +1,4 @@
-//! FP4 as bitsandbytes 0.50.2 has it: layout in [`codebook4`](super::codebook4). Not the E2M1 of the OCP formats.
+//! FP4 as bitsandbytes 0.50.2 has it: layout in `codebook4.rs`. Not the E2M1 of the OCP formats.
 //!
 //! A sign, two bits and one more, whose eight magnitudes are 0, 1/192, 2/3, 1, 1/3, 1/2, 1/6 and 1/4 in this order. A weight of zero is
 //! nibble 0, one between 0 and 1/384 is nibble 8, the negative zero; both decode to zero.

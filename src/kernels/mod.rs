@@ -2,11 +2,12 @@
 //!
 //! What kernels share stands beside them: `blocks` (formats by blocks of the flattened tensor), `codebook4` (formats of 4-bit indices),
 //! `dynamic8` (scales in 8 bits), `rows` (formats by rows), `scale` (rounding of scales and when a kernel refuses), `spans` (runs of
-//! weights that share a scale), `ternary` and `tl2` (packings of ternary weights).
+//! weights that share a scale), `ternary` and `tl2` (packings of ternary weights). `bitnet_config` holds what `bitnet` can be set to.
 
 use crate::kernel::Entry;
 
 pub mod bitnet;
+pub mod bitnet_config;
 mod blocks;
 mod codebook4;
 mod dynamic8;

@@ -1,4 +1,4 @@
-//! NF4, the 4-bit normal float of QLoRA (arXiv 2305.14314), as bitsandbytes 0.50.2 stores it: layout in [`codebook4`](super::codebook4).
+//! NF4, the 4-bit normal float of QLoRA (arXiv 2305.14314), as bitsandbytes 0.50.2 stores it: layout in `codebook4.rs`.
 //!
 //! The sixteen values are means of quantiles of N(0, 1), over the largest, with an exact zero: seven below it and eight above.
 

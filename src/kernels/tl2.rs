@@ -1,13 +1,14 @@
 //! TL2, the densest packing of bitnet.cpp (arXiv 2502.11880, section 3.1.2): three ternary weights in five bits, 1.67 bits a weight.
 //!
-//! Each row of the matrix is packed alone. Three weights a, b, c make 9a + 3b + c, from −13 to 13, of which the magnitude is kept as a nibble
-//! and the sign as a bit, 1 for negative. What does not fill a run of 96 weights is packed as TL1 does: two weights a, b make
+//! Each row of the matrix is packed alone. Three weights a, b, c make 9a + 3b + c, from −13 to 13, of which the magnitude is kept as a
+//! nibble and the sign as a bit, 1 for negative. What does not fill a run of 96 weights is packed as TL1 does: two weights a, b make
 //! 3a + b + 4, a nibble. A row is
 //!
 //! | part of a row | bytes | layout |
 //! |---|---|---|
-//! | each run of 96 weights | 20 | 16 bytes of magnitudes, triple 2j in the high and 2j + 1 in the low nibble of byte j; 32 signs, triple j in bit j of a little-endian u32 |
-//! | the tail, up to 95 weights | tail / 4, rounded up | pair 2j in the high and 2j + 1 in the low nibble of byte j, padded with zero weights |
+//! | each run of 96 weights | 16 | magnitudes: triple 2j in the high and 2j + 1 in the low nibble of byte j |
+//! | | 4 | signs: triple j in bit j of a little-endian u32 |
+//! | the tail, up to 95 weights | tail / 4, rounded up | pair 2j in the high and 2j + 1 in the low nibble of byte j; zeros pad it |
 //!
 //! The codes are bitnet.cpp's. The order of the bytes is not: there a kernel generated for the matrix's very shape decides how nibbles and
 //! signs are tiled, and it takes only such shapes.
