@@ -1,13 +1,19 @@
 //! The built-in kernels: one file each, one line each in [`ENTRIES`].
 //!
-//! What kernels share stands beside them: `blocks` (formats by blocks of the flattened tensor), `rows` (formats by rows), `scale` (rounding
-//! of scales and when a kernel refuses), `ternary` (packings of ternary weights), `huffman` (canonical codes over bytes), `hyper_box` (the
-//! box and classes of Hyper-Compression), `radix` (codes whose base is no power of two).
+//! What kernels share stands beside them: `blocks` (formats by blocks of the flattened tensor), `codebook4` (formats of 4-bit indices),
+//! `dynamic8` (scales in 8 bits), `huffman` (canonical codes over bytes), `hyper_box` (the box and classes of Hyper-Compression), `radix`
+//! (codes whose base is no power of two), `rows` (formats by rows), `scale` (rounding of scales and when a kernel refuses), `spans` (runs of
+//! weights that share a scale), `ternary` and `tl2` (packings of ternary weights). `bitnet_config` holds what `bitnet` can be set to.
 
 use crate::kernel::Entry;
 
 pub mod bitnet;
+pub mod bitnet_config;
 mod blocks;
+mod codebook4;
+mod dynamic8;
+pub mod fp4;
+pub mod fp8;
 mod huffman;
 pub mod huffman_exponent;
 mod hyper_box;
@@ -15,15 +21,18 @@ pub mod hyper_lattice;
 pub mod hyper_winding;
 pub mod int4;
 pub mod int8;
+pub mod nf4;
 pub mod q4_0;
 pub mod q8_0;
 mod radix;
 pub mod raw;
 mod rows;
 mod scale;
+mod spans;
 pub mod ternary;
 #[cfg(test)]
 mod testing;
+pub mod tl2;
 pub mod zstd;
 
 /// All built-in kernels, in the order in which lists print them.
@@ -31,7 +40,11 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<raw::F32Raw>(),
     Entry::of::<raw::Bf16Cast>(),
     Entry::of::<int8::Int8>(),
+    Entry::of::<fp8::Fp8E4m3>(),
+    Entry::of::<fp8::Fp8E5m2>(),
     Entry::of::<int4::Int4>(),
+    Entry::of::<nf4::Nf4>(),
+    Entry::of::<fp4::Fp4>(),
     Entry::of::<q8_0::Q8_0>(),
     Entry::of::<q4_0::Q4_0>(),
     Entry::of::<bitnet::Bitnet>(),
@@ -56,4 +69,18 @@ pub const VARIANTS: &[&str] = &[
     "hyper-winding:samples=225",
     "hyper-winding:dimension=3,samples=20000,side=6.0",
     "hyper-winding:dimension=4,samples=4096,classes=1",
+    "nf4:block=32",
+    "nf4:block=256",
+    "nf4:double-quant=true",
+    "nf4:block=4096,double-quant=true",
+    "fp4:block=128",
+    "fp4:double-quant=true",
+    "bitnet:packing=tl2",
+    "bitnet:scale=row",
+    "bitnet:scale=group",
+    "bitnet:scale=group,group=32",
+    "bitnet:packing=tq1_0,scale=group,group=256",
+    "bitnet:packing=tq2_0,scale=group,group=256",
+    "bitnet:packing=tl2,scale=row",
+    "bitnet:packing=tl2,scale=group,group=64",
 ];

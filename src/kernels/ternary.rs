@@ -41,7 +41,7 @@ impl Packing {
     /// Bytes that `count` weights take.
     pub const fn packed_bytes(self, count: usize) -> usize {
         match self {
-            Self::I2S => blocks::packed_bytes::<128, 32>(count) + I2_S_TAIL,
+            Self::I2S => i2_s_bytes(count) + I2_S_TAIL,
             Self::Tq10 => blocks::packed_bytes::<256, 54>(count),
             Self::Tq20 => blocks::packed_bytes::<256, 66>(count),
         }
@@ -52,7 +52,7 @@ impl Packing {
         let half = f16::from_f32(scale).to_le_bytes();
         match self {
             Self::I2S => {
-                let mut bytes = blocks::pack::<128, 32>(values, |x, out| i2_s(&digits(x, threshold), out)).0;
+                let mut bytes = pack_i2_s(values, threshold);
                 bytes.extend_from_slice(&scale.to_le_bytes());
                 bytes.resize(self.packed_bytes(values.len()), 0);
                 bytes
@@ -66,9 +66,9 @@ impl Packing {
     pub fn unpack(self, bytes: &[u8], count: usize) -> Option<Vec<f32>> {
         match self {
             Self::I2S => {
-                let (packed, tail) = bytes.split_at_checked(blocks::packed_bytes::<128, 32>(count))?;
+                let (packed, tail) = bytes.split_at_checked(i2_s_bytes(count))?;
                 let scale = f32::from_le_bytes(*tail.first_chunk()?);
-                let values = blocks::unpack::<128, 32>(packed, count, |block, out| from_i2_s(block, scale, out))?;
+                let values = unpack_i2_s(packed, count, scale)?;
                 scale.is_finite().then_some(values)
             }
             Self::Tq10 => blocks::unpack::<256, 54>(bytes, count, from_tq1_0),
@@ -83,6 +83,21 @@ impl Packing {
             Self::Tq10 | Self::Tq20 => super::scale::through_f16(scale),
         }
     }
+}
+
+/// Bytes of the digits of `count` weights in `i2_s`, without the tail.
+pub const fn i2_s_bytes(count: usize) -> usize {
+    blocks::packed_bytes::<128, 32>(count)
+}
+
+/// The digits of `i2_s`, without the tail that holds the scale.
+pub fn pack_i2_s(values: &[f32], threshold: f32) -> Vec<u8> {
+    blocks::pack::<128, 32>(values, |x, out| i2_s(&digits(x, threshold), out)).0
+}
+
+/// Unpacks [`i2_s_bytes`] of digits; `None` where one is 3.
+pub fn unpack_i2_s(bytes: &[u8], count: usize, scale: f32) -> Option<Vec<f32>> {
+    blocks::unpack::<128, 32>(bytes, count, |block, out| from_i2_s(block, scale, out))
 }
 
 /// Digits 0, 1, 2 of values below, within and above ± the threshold.

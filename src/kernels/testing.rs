@@ -1,12 +1,14 @@
 //! What the kernels' tests share: golden hashes and errors of the reference tables.
 
+use std::path::Path;
+
 use sha2::{Digest, Sha256};
 
 use crate::fidelity::Fidelity;
 use crate::kernel::Context;
 use crate::registry::Registry;
 use crate::sample;
-use crate::weights::{Values, Weights};
+use crate::weights::{Dtype, TensorInfo, Values, Weights};
 
 /// First eight bytes of a SHA-256, in hex.
 pub fn sha256_prefix(bytes: &[u8]) -> String {
@@ -44,5 +46,48 @@ pub fn assert_refuses(spec: &str, factors: &[f32]) {
         let values = sample::gaussian(4096, 0.02, 1).into_iter().map(|x| x * factor).collect();
         let refusal = kernel.encode(&matrix(32, values), &Context::default()).unwrap_err();
         assert!(refusal.0.contains("scale"), "{spec} on weights times {factor}: {refusal}");
+    }
+}
+
+/// What bitsandbytes and torch give: input, specification, part and hash a line (fixtures/golden/bitsandbytes_golden.py).
+const BITSANDBYTES: &str = include_str!("../../fixtures/golden/bitsandbytes.txt");
+
+/// The weights of an input of that file.
+fn golden_input(name: &str) -> Vec<Weights> {
+    let golden = || sample::golden(256 * 1024);
+    match name {
+        "golden" => vec![matrix(256, golden())],
+        "odd" => vec![matrix(5, golden()[..655].to_vec())],
+        "tiny" => vec![matrix(256, golden().into_iter().map(|x| x * 1e-30).collect())],
+        fixture => {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/weights/{fixture}.safetensors"));
+            let bytes = std::fs::read(path).unwrap();
+            let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+            let mut tensors = file.tensors();
+            tensors.retain(|(_, view)| view.shape().len() >= 2);
+            tensors.sort_by(|a, b| a.0.cmp(&b.0));
+            let weights = tensors.iter().map(|(name, view)| {
+                let info = TensorInfo { name: name.clone(), shape: view.shape().to_vec(), dtype: Dtype::F32 };
+                Weights::from_bytes(&info, view.data()).unwrap()
+            });
+            weights.collect()
+        }
+    }
+}
+
+/// All parts of all configurations of a kernel that the file has, on all its inputs, have the hashes it gives.
+pub fn assert_golden_parts(id: &str, lines_expected: usize) {
+    let lines = BITSANDBYTES.lines().filter(|line| !line.starts_with('#')).map(|line| line.split(' ').collect::<Vec<_>>());
+    let lines: Vec<Vec<&str>> = lines.filter(|fields| fields[1].split(':').next() == Some(id)).collect();
+    assert_eq!(lines.len(), lines_expected);
+    for same in lines.chunk_by(|a, b| a[..2] == b[..2]) {
+        let kernel = Registry::default().parse(same[0][1]).unwrap();
+        let encode = |weights: &Weights| kernel.encode(weights, &Context::default()).unwrap();
+        let tensors: Vec<_> = golden_input(same[0][0]).iter().map(encode).collect();
+        assert_eq!(tensors[0].0.len(), same.len(), "{:?}", same[0]);
+        for line in same {
+            let part: Vec<u8> = tensors.iter().flat_map(|parts| parts.get(line[2]).unwrap()).copied().collect();
+            assert_eq!(sha256_prefix(&part), line[3], "{} {} {}", line[0], line[1], line[2]);
+        }
     }
 }
