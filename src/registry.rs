@@ -136,7 +136,7 @@ mod tests {
         }
     }
 
-    /// Every file in src/kernels that implements the trait has each of its kernels registered, and the others are the known shared ones.
+    /// Every file in src/kernels that implements the trait, by itself or as a block format, has each of its kernels registered, and the others are the known shared ones.
     #[test]
     fn every_file_is_registered() {
         let ids: BTreeSet<String> = Registry::default().entries().iter().map(|e| e.info.id.to_owned()).collect();
@@ -145,12 +145,14 @@ mod tests {
             let path = file.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             let text = std::fs::read_to_string(&path).unwrap();
-            let kernels = text.lines().filter(|line| line.starts_with("impl Kernel for ")).count();
+            let implements = |line: &&str| line.starts_with("impl Kernel for ") || line.starts_with("impl BlockFormat<");
+            let kernels = text.lines().filter(implements).count();
             let declared = text.lines().filter_map(|line| line.trim().strip_prefix("id: \"")).filter_map(|rest| rest.strip_suffix("\","));
             let declared: Vec<String> = declared.map(str::to_owned).collect();
             assert_eq!(declared.len(), kernels, "{name}");
             assert!(
-                kernels > 0 || ["mod.rs", "blocks.rs", "rows.rs", "scale.rs", "ternary.rs", "testing.rs"].contains(&name.as_str()),
+                kernels > 0
+                    || ["mod.rs", "blocks.rs", "nibbles.rs", "rows.rs", "scale.rs", "ternary.rs", "testing.rs"].contains(&name.as_str()),
                 "{name}"
             );
             found.extend(declared);

@@ -1,15 +1,19 @@
 //! The built-in kernels: one file each, one line each in [`ENTRIES`].
 //!
-//! What kernels share stands beside them: `blocks` (formats by blocks of the flattened tensor), `rows` (formats by rows), `scale` (rounding of scales and when a
-//! kernel refuses), `ternary` (packings of ternary weights).
+//! What kernels share stands beside them: `blocks` (formats by blocks of the flattened tensor), `nibbles` (layouts of four- and five-bit
+//! codes), `rows` (formats by rows), `scale` (rounding of scales and when a kernel refuses), `ternary` (packings of ternary weights).
 
+use self::blocks::Blocks;
 use crate::kernel::Entry;
 
 pub mod bitnet;
 mod blocks;
 pub mod int4;
 pub mod int8;
+mod nibbles;
+pub mod offset;
 pub mod q4_0;
+pub mod q5_0;
 pub mod q8_0;
 pub mod raw;
 mod rows;
@@ -27,6 +31,9 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<int4::Int4>(),
     Entry::of::<q8_0::Q8_0>(),
     Entry::of::<q4_0::Q4_0>(),
+    Entry::of::<Blocks<offset::Q4_1, _, _>>(),
+    Entry::of::<Blocks<q5_0::Q5_0, _, _>>(),
+    Entry::of::<Blocks<offset::Q5_1, _, _>>(),
     Entry::of::<bitnet::Bitnet>(),
     Entry::of::<zstd::Zstd>(),
 ];
@@ -34,4 +41,3 @@ pub const ENTRIES: &[Entry] = &[
 /// Specifications beside the defaults that tests hold to the suite: for each parameter, every value or a spread of them.
 #[cfg(test)]
 pub const VARIANTS: &[&str] =
-    &["int4:group=32", "int4:group=64", "bitnet:packing=tq1_0", "bitnet:packing=tq2_0", "zstd:level=1", "zstd:level=19"];

@@ -72,7 +72,7 @@ impl Kernel for Q4_0 {
 
 /// The weight of largest magnitude, with its sign: the first of several; 0.0 where all are zero.
 #[inline]
-fn first_largest(values: &[f32; BLOCK]) -> f32 {
+pub(super) fn first_largest(values: &[f32; BLOCK]) -> f32 {
     let (groups, _) = values.as_chunks::<8>();
     // Magnitudes of the positive and of the negative weights.
     let (mut highs, mut lows) = ([0f32; 8], [0f32; 8]);
