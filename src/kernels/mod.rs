@@ -8,6 +8,7 @@ use crate::kernel::Entry;
 
 pub mod bitnet;
 mod blocks;
+pub mod fp4;
 pub mod int4;
 pub mod int8;
 mod nibbles;
@@ -34,6 +35,8 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<Blocks<offset::Q4_1, _, _>>(),
     Entry::of::<Blocks<q5_0::Q5_0, _, _>>(),
     Entry::of::<Blocks<offset::Q5_1, _, _>>(),
+    Entry::of::<Blocks<fp4::Mxfp4, _, _>>(),
+    Entry::of::<Blocks<fp4::Nvfp4, _, _>>(),
     Entry::of::<bitnet::Bitnet>(),
     Entry::of::<zstd::Zstd>(),
 ];
