@@ -22,6 +22,7 @@ mod scale;
 pub mod ternary;
 #[cfg(test)]
 mod testing;
+pub mod tq;
 pub mod zstd;
 
 /// All built-in kernels, in the order in which lists print them.
@@ -37,6 +38,8 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<Blocks<offset::Q5_1, _, _>>(),
     Entry::of::<Blocks<fp4::Mxfp4, _, _>>(),
     Entry::of::<Blocks<fp4::Nvfp4, _, _>>(),
+    Entry::of::<Blocks<tq::Tq1_0, _, _>>(),
+    Entry::of::<Blocks<tq::Tq2_0, _, _>>(),
     Entry::of::<bitnet::Bitnet>(),
     Entry::of::<zstd::Zstd>(),
 ];
@@ -44,3 +47,4 @@ pub const ENTRIES: &[Entry] = &[
 /// Specifications beside the defaults that tests hold to the suite: for each parameter, every value or a spread of them.
 #[cfg(test)]
 pub const VARIANTS: &[&str] =
+    &["int4:group=32", "int4:group=64", "bitnet:packing=tq1_0", "bitnet:packing=tq2_0", "zstd:level=1", "zstd:level=19"];
