@@ -1,16 +1,18 @@
 //! The built-in kernels: one file each, one line each in [`ENTRIES`].
 //!
-//! What kernels share stands beside them: `blocks` (formats by blocks of the flattened tensor), `nibbles` (layouts of four- and five-bit
-//! codes), `rows` (formats by rows), `scale` (rounding of scales and when a kernel refuses), `ternary` (packings of ternary weights).
+//! What kernels share stands beside them: `blocks` (formats by blocks of the flattened tensor), `fit` (searches for
+//! scales), `nibbles` (layouts of codes), `rows` (formats by rows), `scale` (rounding of scales and when a kernel refuses), `ternary` (packings of ternary weights).
 
 use self::blocks::Blocks;
 use crate::kernel::Entry;
 
 pub mod bitnet;
 mod blocks;
+mod fit;
 pub mod fp4;
 pub mod int4;
 pub mod int8;
+pub mod k_offset;
 mod nibbles;
 pub mod offset;
 pub mod q4_0;
@@ -36,6 +38,9 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<Blocks<offset::Q4_1, _, _>>(),
     Entry::of::<Blocks<q5_0::Q5_0, _, _>>(),
     Entry::of::<Blocks<offset::Q5_1, _, _>>(),
+    Entry::of::<Blocks<k_offset::Q2K, _, _>>(),
+    Entry::of::<Blocks<k_offset::Q4K, _, _>>(),
+    Entry::of::<Blocks<k_offset::Q5K, _, _>>(),
     Entry::of::<Blocks<fp4::Mxfp4, _, _>>(),
     Entry::of::<Blocks<fp4::Nvfp4, _, _>>(),
     Entry::of::<Blocks<tq::Tq1_0, _, _>>(),

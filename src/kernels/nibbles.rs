@@ -1,7 +1,11 @@
-//! Four- and five-bit codes as ggml lays them out: the codes' low halves in split-half order, fifth bits apart.
+//! Codes of two to six bits as ggml lays them out: each bit plane or pair or nibble of the codes apart, in an order that suits SIMD.
 //!
-//! Of a run of 2n codes, byte j of n holds code j in its low and code j + n in its high nibble. The fifth bits of 32 codes stand in four
-//! bytes: that of code j is bit j mod 8 of byte j / 8.
+//! | what | codes | layout |
+//! |---|---|---|
+//! | nibbles | run of 2n | byte j of n holds code j in its low and code j + n in its high nibble |
+//! | fifth bits | 32 | bit j mod 8 of byte j / 8 is that of code j |
+//! | pairs | run of 128 | byte j of 32 holds those of codes j, j + 32, j + 64, j + 96, lowest first |
+//! | planes | 256 | bit k of byte j of 32 is that of code j + 32k |
 
 /// Packs the low four bits of `codes` into half as many bytes.
 #[inline]
@@ -42,6 +46,49 @@ pub fn add_fifth_bits(bytes: [u8; 4], codes: &mut [u8; 32]) {
     }
 }
 
+/// Packs the low two bits of 256 codes.
+#[inline]
+pub fn pack_pairs(codes: &[u8; 256], bytes: &mut [u8; 64]) {
+    for (bytes, codes) in bytes.as_chunks_mut::<32>().0.iter_mut().zip(codes.as_chunks::<128>().0) {
+        for (j, byte) in bytes.iter_mut().enumerate() {
+            *byte = (codes[j] & 3) | (codes[j + 32] & 3) << 2 | (codes[j + 64] & 3) << 4 | codes[j + 96] << 6;
+        }
+    }
+}
+
+/// Adds pairs of bits, shifted left by `shift`, to 256 codes.
+#[inline]
+pub fn add_pairs(bytes: &[u8; 64], shift: u32, codes: &mut [u8; 256]) {
+    for (bytes, codes) in bytes.as_chunks::<32>().0.iter().zip(codes.as_chunks_mut::<128>().0) {
+        for (codes, place) in codes.as_chunks_mut::<32>().0.iter_mut().zip([0, 2, 4, 6]) {
+            for (code, byte) in codes.iter_mut().zip(bytes) {
+                *code |= (byte >> place & 3) << shift;
+            }
+        }
+    }
+}
+
+/// Packs the lowest bit of 256 codes.
+#[inline]
+pub fn pack_planes(codes: &[u8; 256], bytes: &mut [u8; 32]) {
+    *bytes = [0; 32];
+    for (plane, codes) in codes.as_chunks::<32>().0.iter().enumerate() {
+        for (byte, code) in bytes.iter_mut().zip(codes) {
+            *byte |= (code & 1) << plane;
+        }
+    }
+}
+
+/// Adds bits, shifted left by `shift`, to 256 codes.
+#[inline]
+pub fn add_planes(bytes: &[u8; 32], shift: u32, codes: &mut [u8; 256]) {
+    for (plane, codes) in codes.as_chunks_mut::<32>().0.iter_mut().enumerate() {
+        for (code, byte) in codes.iter_mut().zip(bytes) {
+            *code |= (byte >> plane & 1) << shift;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +105,21 @@ mod tests {
             let mut again = [0; 32];
             unpack(&bytes, &mut again);
             add_fifth_bits(high, &mut again);
+            prop_assert_eq!(again, codes);
+        }
+
+        #[test]
+        fn pairs_and_planes_round_trip(codes in prop::collection::vec(0u8..8, 256)) {
+            let codes: [u8; 256] = codes.try_into().unwrap();
+            let (mut pairs, mut planes, mut again) = ([0; 64], [0xFF; 32], [0; 256]);
+            pack_pairs(&codes, &mut pairs);
+            pack_planes(&codes.map(|code| code >> 2), &mut planes);
+            for j in 0..256 {
+                prop_assert_eq!(pairs[j / 128 * 32 + j % 32] >> (j % 128 / 32 * 2) & 3, codes[j] & 3);
+                prop_assert_eq!(planes[j % 32] >> (j / 32) & 1, codes[j] >> 2);
+            }
+            add_pairs(&pairs, 0, &mut again);
+            add_planes(&planes, 2, &mut again);
             prop_assert_eq!(again, codes);
         }
     }
