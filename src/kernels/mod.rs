@@ -13,6 +13,7 @@ pub mod fp4;
 pub mod int4;
 pub mod int8;
 pub mod k_offset;
+pub mod k_signed;
 mod nibbles;
 pub mod offset;
 pub mod q4_0;
@@ -39,8 +40,10 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<Blocks<q5_0::Q5_0, _, _>>(),
     Entry::of::<Blocks<offset::Q5_1, _, _>>(),
     Entry::of::<Blocks<k_offset::Q2K, _, _>>(),
+    Entry::of::<Blocks<k_signed::Q3K, _, _>>(),
     Entry::of::<Blocks<k_offset::Q4K, _, _>>(),
     Entry::of::<Blocks<k_offset::Q5K, _, _>>(),
+    Entry::of::<Blocks<k_signed::Q6K, _, _>>(),
     Entry::of::<Blocks<fp4::Mxfp4, _, _>>(),
     Entry::of::<Blocks<fp4::Nvfp4, _, _>>(),
     Entry::of::<Blocks<tq::Tq1_0, _, _>>(),
