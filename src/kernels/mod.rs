@@ -12,6 +12,7 @@ mod fit;
 pub mod fp4;
 pub mod int4;
 pub mod int8;
+pub mod iq4_nl;
 pub mod k_offset;
 pub mod k_signed;
 mod nibbles;
@@ -44,6 +45,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<Blocks<k_offset::Q4K, _, _>>(),
     Entry::of::<Blocks<k_offset::Q5K, _, _>>(),
     Entry::of::<Blocks<k_signed::Q6K, _, _>>(),
+    Entry::of::<Blocks<iq4_nl::Iq4Nl, _, _>>(),
     Entry::of::<Blocks<fp4::Mxfp4, _, _>>(),
     Entry::of::<Blocks<fp4::Nvfp4, _, _>>(),
     Entry::of::<Blocks<tq::Tq1_0, _, _>>(),
