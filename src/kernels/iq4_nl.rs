@@ -128,8 +128,14 @@ fn searched_step(x: &[f32; 32], largest: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::testing::{assert_keeps_bounds, assert_refuses, assert_relative_error};
+    use crate::kernels::testing::{assert_golden, assert_keeps_bounds, assert_refuses, assert_relative_error};
     use proptest::prelude::*;
+
+    /// Nobody published these: they hold every machine to the same bytes.
+    #[test]
+    fn golden_bytes_do_not_change() {
+        assert_golden("iq4_nl", "13e99ff50c36af2f");
+    }
 
     #[test]
     fn gaussian_error() {

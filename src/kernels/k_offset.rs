@@ -318,6 +318,14 @@ mod tests {
         assert_golden("q4_k", "322eb5ce");
     }
 
+    /// Nobody published these: they hold every machine to the same bytes.
+    #[test]
+    fn golden_bytes_do_not_change() {
+        assert_golden("q2_k", "48542f5416eabd3b");
+        assert_golden("q4_k", "322eb5cebff6919a");
+        assert_golden("q5_k", "e5e19f9d6449e1f6");
+    }
+
     #[test]
     fn gaussian_error() {
         assert_relative_error("q2_k", 0.297);

@@ -222,6 +222,13 @@ mod tests {
         assert_golden("q6_k", "e27d0e5c");
     }
 
+    /// Nobody published these: they hold every machine to the same bytes.
+    #[test]
+    fn golden_bytes_do_not_change() {
+        assert_golden("q3_k", "789a6404cfbb4a41");
+        assert_golden("q6_k", "e27d0e5ce8894b75");
+    }
+
     #[test]
     fn gaussian_error() {
         assert_relative_error("q3_k", 0.151);
