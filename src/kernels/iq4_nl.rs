@@ -1,11 +1,11 @@
 //! ggml's IQ4_NL (ggml-quants.c, `quantize_row_iq4_nl_impl` with seven candidates a side): 32 weights in 18 bytes, 4.5 bits a weight.
 //!
-//! Codes stand for the 16 values of [`VALUES`], denser near zero, times a signed step d; the nearest is taken, of two the larger. A search
+//! Codes stand for the 16 values of `VALUES`, denser near zero, times a signed step d; the nearest is taken, of two the larger. A search
 //! weighted by w² picks d: for i = −7 to 7 the weight of largest magnitude is put at i − 127, codes follow, and least squares give d. Codes
 //! are then the nearest under d before it is rounded. A block is d as f16, then 16 bytes of codes as [`nibbles`] says.
 //!
 //! Sums run in eight lanes, so bytes may differ from ggml's where two candidates are equally good. A block that the search leaves with a
-//! weight off by more than its promise is encoded without: see [`guarded`].
+//! weight off by more than its promise is encoded without: see `fit::guarded`.
 
 use super::blocks::BlockFormat;
 use super::fit::{self, guarded, half_error};

@@ -2,7 +2,7 @@
 //! a small integer scale and minimum.
 //!
 //! Decoded w = d · scale · code − dmin · minimum, with d = largest scale / n and dmin = largest minimum / n for n the largest integer. The
-//! scale and minimum of a run come from the search [`fit::offset`]; codes are then the nearest under the rounded ones.
+//! scale and minimum of a run come from the search `fit::offset`; codes are then the nearest under the rounded ones.
 //!
 //! | format | run | codes | search | n | block | bits a weight |
 //! |---|---|---|---|---|---|---|

@@ -9,7 +9,7 @@
 //! | `q3_k` | −4 to 3 | descent, code by code | 32 | 32 bytes of planes, 64 bytes of pairs, 12 bytes of scales, d | 3.4375 |
 //! | `q6_k` | −32 to 31 | 19 candidates | 128 | 128 bytes of nibbles, 64 bytes of pairs, 16 scales as i8, d | 6.5625 |
 //!
-//! Codes are stored with 4 or 32 added and lie as [`nibbles`](super::nibbles) says: `q3_k` has the upper bit in planes and the lower two in
+//! Codes are stored with 4 or 32 added and lie as [`nibbles`] says: `q3_k` has the upper bit in planes and the lower two in
 //! pairs, `q6_k` the lower four in nibbles, in runs of 128, and the upper two in pairs. The scales of `q3_k`, s + 32, of six bits: bytes 0–7
 //! hold the lower four bits of scale k in their low and of k + 8 in their high nibble, byte 8 + k mod 4 the upper two at bit 2 (k / 4).
 

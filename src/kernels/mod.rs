@@ -15,7 +15,7 @@ pub mod int8;
 pub mod iq4_nl;
 pub mod k_offset;
 pub mod k_signed;
-mod nibbles;
+pub mod nibbles;
 pub mod offset;
 pub mod q4_0;
 pub mod q5_0;
