@@ -9,7 +9,7 @@ use crate::kernel::Entry;
 pub mod bitnet;
 mod blocks;
 mod fit;
-pub mod fp4;
+pub mod microscale;
 pub mod int4;
 pub mod int8;
 pub mod iq4_nl;
@@ -46,8 +46,8 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<Blocks<k_offset::Q5K, _, _>>(),
     Entry::of::<Blocks<k_signed::Q6K, _, _>>(),
     Entry::of::<Blocks<iq4_nl::Iq4Nl, _, _>>(),
-    Entry::of::<Blocks<fp4::Mxfp4, _, _>>(),
-    Entry::of::<Blocks<fp4::Nvfp4, _, _>>(),
+    Entry::of::<Blocks<microscale::Mxfp4, _, _>>(),
+    Entry::of::<Blocks<microscale::Nvfp4, _, _>>(),
     Entry::of::<Blocks<tq::Tq1_0, _, _>>(),
     Entry::of::<Blocks<tq::Tq2_0, _, _>>(),
     Entry::of::<bitnet::Bitnet>(),
