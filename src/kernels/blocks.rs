@@ -3,9 +3,16 @@
 //! The last block is padded with zeros. ggml cuts rows instead and only takes rows that are a multiple of the block, where both are the same
 //! bytes. Blocks are independent, so large tensors are worked on in parallel, with the same bytes on any number of threads.
 
+use std::marker::PhantomData;
+
 use rayon::prelude::*;
 
-use super::scale::Rounding;
+use super::raw::NoConfig;
+use super::scale::{Rounding, into_dtype};
+use crate::error::{DecodeError, Refusal};
+use crate::kernel::{Context, Info, Kernel, Parts, Promise};
+use crate::spec::Parameter;
+use crate::weights::{TensorInfo, Weights};
 
 /// Weights that one parallel task takes; tensors up to this size stay on the calling thread, where they cost less than waking another.
 pub const TASK: usize = 1 << 16;
@@ -74,4 +81,66 @@ pub fn unpack<const N: usize, const B: usize>(
         tasks.map(span).reduce(|| true, |a, b| a && b)
     };
     valid.then_some(values)
+}
+
+/// A format of independent blocks with nothing to configure: `N` weights in `B` bytes. [`Blocks`] makes it a kernel.
+pub trait BlockFormat<const N: usize, const B: usize>: Send + Sync + 'static {
+    /// Identity.
+    const INFO: Info;
+    /// What [`Rounding::check`] takes.
+    const LARGEST_CODE: f64;
+
+    /// Packs a block of finite weights.
+    fn pack(values: &[f32; N], bytes: &mut [u8; B]) -> Rounding;
+
+    /// Unpacks a block; false where its scales make no sense.
+    fn unpack(bytes: &[u8; B], values: &mut [f32; N]) -> bool;
+
+    /// The most that each weight may be off after a round trip, from the weights alone.
+    fn bounds(values: &[f32; N]) -> [f32; N];
+}
+
+/// The kernel of a [`BlockFormat`]: one part, `blocks`, over the flattened tensor.
+pub struct Blocks<F, const N: usize, const B: usize> {
+    config: NoConfig,
+    format: PhantomData<F>,
+}
+
+impl<F: BlockFormat<N, B>, const N: usize, const B: usize> Kernel for Blocks<F, N, B> {
+    const INFO: Info = F::INFO;
+    const PARAMETERS: &'static [Parameter] = &[];
+    type Config = NoConfig;
+
+    fn new(config: NoConfig) -> Result<Self, String> {
+        Ok(Self { config, format: PhantomData })
+    }
+
+    fn config(&self) -> &NoConfig {
+        &self.config
+    }
+
+    fn encode(&self, weights: &Weights, _: &Context<'_>) -> Result<Parts, Refusal> {
+        let (blocks, rounding) = pack(&weights.to_f32(), F::pack);
+        rounding.check(F::LARGEST_CODE)?;
+        Ok(Parts::new().with("blocks", blocks))
+    }
+
+    fn decode(&self, parts: &Parts, info: &TensorInfo, _: &Context<'_>) -> Result<Weights, DecodeError> {
+        let count = info.elements();
+        let blocks = parts.exact("blocks", packed_bytes::<N, B>(count))?;
+        let values = unpack(blocks, count, F::unpack);
+        into_dtype(info, values.ok_or_else(|| DecodeError::corrupt("blocks", "a scale is out of range"))?)
+    }
+
+    fn promise(&self, weights: &Weights) -> Promise {
+        let values = weights.to_f32();
+        let mut bounds = Vec::with_capacity(values.len() + N);
+        for chunk in values.chunks(N) {
+            let mut block = [0.0; N];
+            block[..chunk.len()].copy_from_slice(chunk);
+            bounds.extend(F::bounds(&block));
+        }
+        bounds.truncate(values.len());
+        Promise::Elementwise(bounds)
+    }
 }

@@ -1,10 +1,12 @@
 //! The built-in kernels: one file each, one line each in [`ENTRIES`].
 //!
 //! What kernels share stands beside them: `blocks` (formats by blocks of the flattened tensor), `codebook4` (formats of 4-bit indices),
-//! `dynamic8` (scales in 8 bits), `huffman` (canonical codes over bytes), `hyper_box` (the box and classes of Hyper-Compression), `radix`
-//! (codes whose base is no power of two), `rows` (formats by rows), `scale` (rounding of scales and when a kernel refuses), `spans` (runs of
-//! weights that share a scale), `ternary` and `tl2` (packings of ternary weights). `bitnet_config` holds what `bitnet` can be set to.
+//! `dynamic8` (scales in 8 bits), `fit` (searches for scales), `huffman` (canonical codes over bytes), `hyper_box` (the box and classes of
+//! Hyper-Compression), `nibbles` (layouts of codes), `radix` (codes whose base is no power of two), `rows` (formats by rows), `scale`
+//! (rounding of scales and when a kernel refuses), `spans` (runs of weights that share a scale), `ternary` and `tl2` (packings of ternary
+//! weights). `bitnet_config` holds what `bitnet` can be set to.
 
+use self::blocks::Blocks;
 use crate::kernel::Entry;
 
 pub mod bitnet;
@@ -12,6 +14,7 @@ pub mod bitnet_config;
 mod blocks;
 mod codebook4;
 mod dynamic8;
+mod fit;
 pub mod fp4;
 pub mod fp8;
 mod huffman;
@@ -21,8 +24,15 @@ pub mod hyper_lattice;
 pub mod hyper_winding;
 pub mod int4;
 pub mod int8;
+pub mod iq4_nl;
+pub mod k_offset;
+pub mod k_signed;
+pub mod microscale;
 pub mod nf4;
+pub mod nibbles;
+pub mod offset;
 pub mod q4_0;
+pub mod q5_0;
 pub mod q8_0;
 mod radix;
 pub mod raw;
@@ -33,6 +43,7 @@ pub mod ternary;
 #[cfg(test)]
 mod testing;
 pub mod tl2;
+pub mod tq;
 pub mod zstd;
 
 /// All built-in kernels, in the order in which lists print them.
@@ -45,8 +56,21 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<int4::Int4>(),
     Entry::of::<nf4::Nf4>(),
     Entry::of::<fp4::Fp4>(),
-    Entry::of::<q8_0::Q8_0>(),
-    Entry::of::<q4_0::Q4_0>(),
+    Entry::of::<Blocks<q8_0::Q8_0, _, _>>(),
+    Entry::of::<Blocks<q4_0::Q4_0, _, _>>(),
+    Entry::of::<Blocks<offset::Q4_1, _, _>>(),
+    Entry::of::<Blocks<q5_0::Q5_0, _, _>>(),
+    Entry::of::<Blocks<offset::Q5_1, _, _>>(),
+    Entry::of::<Blocks<k_offset::Q2K, _, _>>(),
+    Entry::of::<Blocks<k_signed::Q3K, _, _>>(),
+    Entry::of::<Blocks<k_offset::Q4K, _, _>>(),
+    Entry::of::<Blocks<k_offset::Q5K, _, _>>(),
+    Entry::of::<Blocks<k_signed::Q6K, _, _>>(),
+    Entry::of::<Blocks<iq4_nl::Iq4Nl, _, _>>(),
+    Entry::of::<Blocks<microscale::Mxfp4, _, _>>(),
+    Entry::of::<Blocks<microscale::Nvfp4, _, _>>(),
+    Entry::of::<Blocks<tq::Tq1_0, _, _>>(),
+    Entry::of::<Blocks<tq::Tq2_0, _, _>>(),
     Entry::of::<bitnet::Bitnet>(),
     Entry::of::<hyper_lattice::HyperLattice>(),
     Entry::of::<hyper_winding::HyperWinding>(),

@@ -7,24 +7,15 @@
 
 use half::f16;
 
-use super::blocks::{pack, packed_bytes, unpack};
-use super::raw::NoConfig;
-use super::scale::{Rounding, floor, into_dtype, larger, largest_lane, reciprocal, through_f16};
-use crate::error::{DecodeError, Refusal};
-use crate::kernel::{Context, Info, Kernel, Parts, Promise};
-use crate::spec::Parameter;
-use crate::weights::{TensorInfo, Weights};
+use super::blocks::BlockFormat;
+use super::nibbles;
+use super::scale::{Rounding, floor, larger, largest_lane, reciprocal, through_f16};
+use crate::kernel::Info;
 
-/// Weights in a block.
-const BLOCK: usize = 32;
-/// Bytes of a block.
-const BYTES: usize = 2 + BLOCK / 2;
+/// The Q4_0 format.
+pub struct Q4_0;
 
-/// The Q4_0 kernel.
-#[derive(Debug)]
-pub struct Q4_0(NoConfig);
-
-impl Kernel for Q4_0 {
+impl BlockFormat<32, 18> for Q4_0 {
     const INFO: Info = Info {
         id: "q4_0",
         version: 1,
@@ -32,47 +23,47 @@ impl Kernel for Q4_0 {
         source: "ggml, quantize_row_q4_0_ref",
         lossless: false,
     };
-    const PARAMETERS: &'static [Parameter] = &[];
-    type Config = NoConfig;
+    const LARGEST_CODE: f64 = 8.0;
 
-    fn new(config: NoConfig) -> Result<Self, String> {
-        Ok(Self(config))
-    }
-
-    fn config(&self) -> &NoConfig {
-        &self.0
-    }
-
-    fn encode(&self, weights: &Weights, _: &Context<'_>) -> Result<Parts, Refusal> {
-        let (blocks, rounding) = pack(&weights.to_f32(), pack_block);
-        rounding.check(8.0)?;
-        Ok(Parts::new().with("blocks", blocks))
-    }
-
-    fn decode(&self, parts: &Parts, info: &TensorInfo, _: &Context<'_>) -> Result<Weights, DecodeError> {
-        let count = info.elements();
-        let blocks = parts.exact("blocks", packed_bytes::<BLOCK, BYTES>(count))?;
-        let values = unpack(blocks, count, unpack_block);
-        into_dtype(info, values.ok_or_else(|| DecodeError::corrupt("blocks", "a scale is not finite"))?)
-    }
-
-    fn promise(&self, weights: &Weights) -> Promise {
-        let values = weights.to_f32();
-        let bounds = values.chunks(BLOCK).flat_map(|block| {
-            let largest = block.iter().fold(0f32, |m, &x| if x.abs() > m.abs() { x } else { m });
-            let step = largest.abs() / 8.0;
-            let scale_error = 8.0 * (through_f16(step) - step).abs();
-            // Half a step, except beyond code 7 on the side away from the largest weight.
-            let clipped = move |x: f32| if x * largest.signum() < 0.0 { x.abs() - 7.0 * step } else { 0.0 };
-            block.iter().map(move |&x| clipped(x).max(step / 2.0) + scale_error)
+    #[inline]
+    fn pack(values: &[f32; 32], bytes: &mut [u8; 18]) -> Rounding {
+        let step = first_largest(values) / -8.0;
+        let inverse = reciprocal(step);
+        let stored = f16::from_f32(step);
+        let codes = values.map(|x| {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0 to 15")]
+            let code = floor(x * inverse + 8.5).min(15) as u8;
+            code
         });
-        Promise::Elementwise(bounds.collect())
+        bytes[..2].copy_from_slice(&stored.to_le_bytes());
+        nibbles::pack(&codes, &mut bytes[2..]);
+        Rounding::of(f64::from(step), stored.to_f32())
+    }
+
+    #[inline]
+    fn unpack(bytes: &[u8; 18], values: &mut [f32; 32]) -> bool {
+        let step = f16::from_le_bytes([bytes[0], bytes[1]]).to_f32();
+        let mut codes = [0; 32];
+        nibbles::unpack(&bytes[2..], &mut codes);
+        for (x, code) in values.iter_mut().zip(codes) {
+            *x = f32::from(code.cast_signed() - 8) * step;
+        }
+        step.is_finite()
+    }
+
+    fn bounds(values: &[f32; 32]) -> [f32; 32] {
+        let largest = first_largest(values);
+        let step = largest.abs() / 8.0;
+        let scale_error = 8.0 * (through_f16(step) - step).abs();
+        // Half a step, except beyond code 7 on the side away from the largest weight.
+        let clipped = |x: f32| if x * largest.signum() < 0.0 { x.abs() - 7.0 * step } else { 0.0 };
+        values.map(|x| clipped(x).max(step / 2.0) + scale_error)
     }
 }
 
 /// The weight of largest magnitude, with its sign: the first of several; 0.0 where all are zero.
 #[inline]
-fn first_largest(values: &[f32; BLOCK]) -> f32 {
+pub(super) fn first_largest(values: &[f32; 32]) -> f32 {
     let (groups, _) = values.as_chunks::<8>();
     // Magnitudes of the positive and of the negative weights.
     let (mut highs, mut lows) = ([0f32; 8], [0f32; 8]);
@@ -91,38 +82,6 @@ fn first_largest(values: &[f32; BLOCK]) -> f32 {
     } else {
         -low
     }
-}
-
-#[inline]
-fn pack_block(values: &[f32; BLOCK], bytes: &mut [u8; BYTES]) -> Rounding {
-    let step = first_largest(values) / -8.0;
-    let inverse = reciprocal(step);
-    let stored = f16::from_f32(step);
-    let (scale, codes) = bytes.split_at_mut(2);
-    scale.copy_from_slice(&stored.to_le_bytes());
-    let (low, high) = values.split_at(BLOCK / 2);
-    for ((byte, &a), &b) in codes.iter_mut().zip(low).zip(high) {
-        *byte = code(a, inverse) | code(b, inverse) << 4;
-    }
-    Rounding::of(f64::from(step), stored.to_f32())
-}
-
-#[inline]
-fn code(x: f32, inverse: f32) -> u8 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0 to 15")]
-    let code = floor(x * inverse + 8.5).min(15) as u8;
-    code
-}
-
-#[inline]
-fn unpack_block(bytes: &[u8; BYTES], values: &mut [f32; BLOCK]) -> bool {
-    let step = f16::from_le_bytes([bytes[0], bytes[1]]).to_f32();
-    let (low, high) = values.split_at_mut(BLOCK / 2);
-    for ((byte, a), b) in bytes[2..].iter().zip(low).zip(high) {
-        *a = f32::from((byte & 15).cast_signed() - 8) * step;
-        *b = f32::from((byte >> 4).cast_signed() - 8) * step;
-    }
-    step.is_finite()
 }
 
 #[cfg(test)]
@@ -148,10 +107,10 @@ mod tests {
     #[test]
     fn of_equal_magnitudes_the_first_gives_the_sign() {
         for (first, second) in [(1.0, -1.0), (-1.0, 1.0)] {
-            let mut values = [0.25; BLOCK];
+            let mut values = [0.25; 32];
             (values[3], values[20]) = (first, second);
             assert_eq!(first_largest(&values), first);
         }
-        assert_eq!(first_largest(&[-0.0; BLOCK]).to_bits(), 0);
+        assert_eq!(first_largest(&[-0.0; 32]).to_bits(), 0);
     }
 }

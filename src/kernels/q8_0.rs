@@ -6,24 +6,14 @@
 
 use half::f16;
 
-use super::blocks::{pack, packed_bytes, unpack};
-use super::raw::NoConfig;
-use super::scale::{Rounding, into_dtype, largest_magnitude, reciprocal, round_away, through_f16};
-use crate::error::{DecodeError, Refusal};
-use crate::kernel::{Context, Info, Kernel, Parts, Promise};
-use crate::spec::Parameter;
-use crate::weights::{TensorInfo, Weights};
+use super::blocks::BlockFormat;
+use super::scale::{Rounding, largest_magnitude, reciprocal, round_away, through_f16};
+use crate::kernel::Info;
 
-/// Weights in a block.
-const BLOCK: usize = 32;
-/// Bytes of a block.
-const BYTES: usize = 2 + BLOCK;
+/// The Q8_0 format.
+pub struct Q8_0;
 
-/// The Q8_0 kernel.
-#[derive(Debug)]
-pub struct Q8_0(NoConfig);
-
-impl Kernel for Q8_0 {
+impl BlockFormat<32, 34> for Q8_0 {
     const INFO: Info = Info {
         id: "q8_0",
         version: 1,
@@ -31,64 +21,37 @@ impl Kernel for Q8_0 {
         source: "ggml, quantize_row_q8_0_ref",
         lossless: false,
     };
-    const PARAMETERS: &'static [Parameter] = &[];
-    type Config = NoConfig;
+    const LARGEST_CODE: f64 = 127.0;
 
-    fn new(config: NoConfig) -> Result<Self, String> {
-        Ok(Self(config))
+    #[inline]
+    fn pack(values: &[f32; 32], bytes: &mut [u8; 34]) -> Rounding {
+        let step = largest_magnitude(values) / 127.0;
+        let inverse = reciprocal(step);
+        let stored = f16::from_f32(step);
+        let (scale, codes) = bytes.split_at_mut(2);
+        scale.copy_from_slice(&stored.to_le_bytes());
+        for (code, x) in codes.iter_mut().zip(values) {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within ±127; the byte holds two's complement")]
+            let byte = round_away(x * inverse) as u8;
+            *code = byte;
+        }
+        Rounding::of(f64::from(step), stored.to_f32())
     }
 
-    fn config(&self) -> &NoConfig {
-        &self.0
+    #[inline]
+    fn unpack(bytes: &[u8; 34], values: &mut [f32; 32]) -> bool {
+        let step = f16::from_le_bytes([bytes[0], bytes[1]]).to_f32();
+        for (x, code) in values.iter_mut().zip(&bytes[2..]) {
+            *x = f32::from(code.cast_signed()) * step;
+        }
+        step.is_finite()
     }
 
-    fn encode(&self, weights: &Weights, _: &Context<'_>) -> Result<Parts, Refusal> {
-        let (blocks, rounding) = pack(&weights.to_f32(), pack_block);
-        rounding.check(127.0)?;
-        Ok(Parts::new().with("blocks", blocks))
+    /// Half a step, and what the scale's own rounding moves the largest code.
+    fn bounds(values: &[f32; 32]) -> [f32; 32] {
+        let step = largest_magnitude(values) / 127.0;
+        [step / 2.0 + 127.0 * (through_f16(step) - step).abs(); 32]
     }
-
-    fn decode(&self, parts: &Parts, info: &TensorInfo, _: &Context<'_>) -> Result<Weights, DecodeError> {
-        let count = info.elements();
-        let blocks = parts.exact("blocks", packed_bytes::<BLOCK, BYTES>(count))?;
-        let values = unpack(blocks, count, unpack_block);
-        into_dtype(info, values.ok_or_else(|| DecodeError::corrupt("blocks", "a scale is not finite"))?)
-    }
-
-    fn promise(&self, weights: &Weights) -> Promise {
-        let values = weights.to_f32();
-        let bounds = values.chunks(BLOCK).flat_map(|block| {
-            let step = largest_magnitude(block) / 127.0;
-            // Half a step, and what the scale's own rounding moves the largest code.
-            let bound = step / 2.0 + 127.0 * (through_f16(step) - step).abs();
-            std::iter::repeat_n(bound, block.len())
-        });
-        Promise::Elementwise(bounds.collect())
-    }
-}
-
-#[inline]
-fn pack_block(values: &[f32; BLOCK], bytes: &mut [u8; BYTES]) -> Rounding {
-    let step = largest_magnitude(values) / 127.0;
-    let inverse = reciprocal(step);
-    let stored = f16::from_f32(step);
-    let (scale, codes) = bytes.split_at_mut(2);
-    scale.copy_from_slice(&stored.to_le_bytes());
-    for (code, x) in codes.iter_mut().zip(values) {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within ±127; the byte holds two's complement")]
-        let byte = round_away(x * inverse) as u8;
-        *code = byte;
-    }
-    Rounding::of(f64::from(step), stored.to_f32())
-}
-
-#[inline]
-fn unpack_block(bytes: &[u8; BYTES], values: &mut [f32; BLOCK]) -> bool {
-    let step = f16::from_le_bytes([bytes[0], bytes[1]]).to_f32();
-    for (x, code) in values.iter_mut().zip(&bytes[2..]) {
-        *x = f32::from(code.cast_signed()) * step;
-    }
-    step.is_finite()
 }
 
 #[cfg(test)]

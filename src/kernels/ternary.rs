@@ -142,7 +142,7 @@ fn from_i2_s(bytes: &[u8; 32], scale: f32, values: &mut [f32; 128]) -> bool {
 }
 
 #[inline]
-fn tq2_0(digits: &[u8; 256], scale: [u8; 2], bytes: &mut [u8; 66]) -> Rounding {
+pub(super) fn tq2_0(digits: &[u8; 256], scale: [u8; 2], bytes: &mut [u8; 66]) -> Rounding {
     let (runs, _) = bytes.as_chunks_mut::<32>();
     for (run, digits) in runs.iter_mut().zip(digits.as_chunks::<128>().0) {
         for (m, byte) in run.iter_mut().enumerate() {
@@ -154,7 +154,7 @@ fn tq2_0(digits: &[u8; 256], scale: [u8; 2], bytes: &mut [u8; 66]) -> Rounding {
 }
 
 #[inline]
-fn from_tq2_0(bytes: &[u8; 66], values: &mut [f32; 256]) -> bool {
+pub(super) fn from_tq2_0(bytes: &[u8; 66], values: &mut [f32; 256]) -> bool {
     let scale = f16::from_le_bytes([bytes[64], bytes[65]]).to_f32();
     for (run, values) in bytes.as_chunks::<32>().0.iter().zip(values.as_chunks_mut::<128>().0) {
         for (values, shift) in values.as_chunks_mut::<32>().0.iter_mut().zip([0, 2, 4, 6]) {
@@ -186,7 +186,7 @@ fn digit(byte: u8, power: u8) -> u8 {
 const POWERS: [u8; 5] = [1, 3, 9, 27, 81];
 
 #[inline]
-fn tq1_0(digits: &[u8; 256], scale: [u8; 2], bytes: &mut [u8; 54]) -> Rounding {
+pub(super) fn tq1_0(digits: &[u8; 256], scale: [u8; 2], bytes: &mut [u8; 54]) -> Rounding {
     for m in 0..32 {
         bytes[m] = five([0, 1, 2, 3, 4].map(|n| digits[m + 32 * n]));
     }
@@ -201,7 +201,7 @@ fn tq1_0(digits: &[u8; 256], scale: [u8; 2], bytes: &mut [u8; 54]) -> Rounding {
 }
 
 #[inline]
-fn from_tq1_0(bytes: &[u8; 54], values: &mut [f32; 256]) -> bool {
+pub(super) fn from_tq1_0(bytes: &[u8; 54], values: &mut [f32; 256]) -> bool {
     let scale = f16::from_le_bytes([bytes[52], bytes[53]]).to_f32();
     let (first, rest) = values.split_at_mut(160);
     let (second, third) = rest.split_at_mut(80);
