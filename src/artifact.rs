@@ -1,7 +1,7 @@
 //! Artifacts: valid safetensors files that hold everything decode needs, and nothing else does.
 //!
 //! Format 1. Packed parts are one-dimensional U8 tensors named `tensor/part`. The file's `__metadata__` has one key, `weighbridge`: a JSON
-//! object with the artifact's `format`, its `spec`, the `codecs` used (kernel, version, configuration) and the `tensors` in order (name,
+//! object with the artifact's `format`, its `spec`, the `codecs` used (kernel, version, configuration, stages behind it) and the `tensors` in order (name,
 //! shape, dtype, codec and its parts). A tensor without codec passed through unchanged: its one part `raw` holds its original bytes, and
 //! `reason` says why. One metadata key only, because the readers of the format keep metadata in hash maps, whose order is not fixed.
 
@@ -41,6 +41,8 @@ struct WireCodec {
     kernel: String,
     version: u32,
     config: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    stages: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -102,7 +104,7 @@ impl ArtifactWriter {
     /// Adds a tensor's packed parts.
     pub fn add_encoded(&mut self, info: &TensorInfo, kernel: &dyn AnyKernel, parts: &Parts) -> Result<(), FileError> {
         let id = kernel.info();
-        let codec = WireCodec { kernel: id.id.to_owned(), version: id.version, config: kernel.config() };
+        let codec = WireCodec { kernel: id.id.to_owned(), version: id.version, config: kernel.config(), stages: kernel.stages() };
         let index = self.codecs.iter().position(|c| *c == codec).unwrap_or_else(|| {
             self.codecs.push(codec);
             self.codecs.len() - 1
@@ -263,7 +265,7 @@ impl ArtifactReader {
         }
         let index: WireIndex = serde_json::from_str(text).map_err(|e| not(format!("its metadata does not parse: {e}")))?;
         let spec_error = |source| FileError::Spec { path: path.to_owned(), source };
-        let kernels = index.codecs.iter().map(|c| registry.recorded(&c.kernel, c.version, c.config.clone()));
+        let kernels = index.codecs.iter().map(|c| registry.recorded(&c.kernel, c.version, c.config.clone(), &c.stages));
         let kernels = kernels.collect::<Result<Vec<_>, _>>().map_err(spec_error)?;
         if let Some(tensor) = index.tensors.iter().find(|t| t.codec.is_some_and(|c| c >= kernels.len())) {
             return Err(not(format!("tensor '{}' names a codec that is not listed", tensor.name)));

@@ -46,6 +46,14 @@ pub enum SpecError {
         /// What is wrong and what is allowed.
         message: String,
     },
+    /// No stage of that name can stand behind a kernel.
+    #[error("unknown stage '{stage}'; known stages: {known}")]
+    UnknownStage {
+        /// The name asked for.
+        stage: String,
+        /// The stages there are, comma-separated.
+        known: String,
+    },
     /// The text is not of the form `kernel` or `kernel:key=value,key=value`.
     #[error("cannot read kernel specification '{spec}'; write it as 'kernel' or 'kernel:key=value,key=value'")]
     Malformed {

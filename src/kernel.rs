@@ -159,6 +159,10 @@ pub trait AnyKernel: Send + Sync {
     fn spec(&self) -> String;
     /// Whole configuration, keys sorted.
     fn config(&self) -> Map<String, Value>;
+    /// Specifications of the lossless stages behind the kernel, in the order in which encode applies them.
+    fn stages(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// Packs, or says why not: shape, non-finite values, or the kernel's own reason.
     fn encode(&self, weights: &Weights, context: &Context<'_>) -> Result<Parts, Refusal>;
     /// Unpacks.

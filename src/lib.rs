@@ -12,6 +12,7 @@ pub mod error;
 pub mod fidelity;
 pub mod kernel;
 pub mod kernels;
+pub mod pipeline;
 pub mod registry;
 pub mod safefile;
 pub mod sample;

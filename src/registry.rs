@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use crate::error::SpecError;
 use crate::kernel::{AnyKernel, Entry};
 use crate::kernels;
+use crate::pipeline::{self, Pipeline};
 use crate::spec;
 
 /// A set of kernels to choose from.
@@ -38,15 +39,22 @@ impl Registry {
         })
     }
 
-    /// A kernel from a specification such as `int4:group=64`.
+    /// A kernel from a specification such as `int4:group=64`, or a pipeline such as `hyper-lattice|entropy`.
     pub fn parse(&self, text: &str) -> Result<Box<dyn AnyKernel>, SpecError> {
-        let (id, config) = spec::parse(text)?;
-        self.entry(id)?.build(config)
+        let mut links = text.split('|');
+        let (id, config) = spec::parse(links.next().unwrap_or_default())?;
+        Self::with_stages(self.entry(id)?.build(config)?, links)
     }
 
-    /// A kernel as an artifact records it.
-    pub fn recorded(&self, id: &str, version: u32, config: Map<String, Value>) -> Result<Box<dyn AnyKernel>, SpecError> {
-        Ok(self.entry(id)?.build_versioned(version, config)?.0)
+    /// A kernel as an artifact records it, with its stages.
+    pub fn recorded(&self, id: &str, version: u32, config: Map<String, Value>, stages: &[String]) -> Result<Box<dyn AnyKernel>, SpecError> {
+        let (kernel, _) = self.entry(id)?.build_versioned(version, config)?;
+        Self::with_stages(kernel, stages.iter().map(String::as_str))
+    }
+
+    fn with_stages<'a>(kernel: Box<dyn AnyKernel>, stages: impl Iterator<Item = &'a str>) -> Result<Box<dyn AnyKernel>, SpecError> {
+        let stages = stages.map(pipeline::parse_stage).collect::<Result<Vec<_>, _>>()?;
+        Ok(if stages.is_empty() { kernel } else { Box::new(Pipeline::new(kernel, stages)) })
     }
 }
 
@@ -118,7 +126,7 @@ mod tests {
             let again = registry.parse(&kernel.spec()).unwrap();
             assert_eq!(again.config(), kernel.config(), "{text}");
             assert_eq!(again.spec(), kernel.spec(), "{text}");
-            let recorded = registry.recorded(kernel.info().id, kernel.info().version, kernel.config()).unwrap();
+            let recorded = registry.recorded(kernel.info().id, kernel.info().version, kernel.config(), &[]).unwrap();
             assert_eq!(recorded.spec(), kernel.spec(), "{text}");
         }
         assert!(VARIANTS.iter().all(|&spec| registry.parse(spec).unwrap().spec() == spec));

@@ -17,7 +17,7 @@ mod dynamic8;
 mod fit;
 pub mod fp4;
 pub mod fp8;
-mod huffman;
+pub(crate) mod huffman;
 pub mod huffman_exponent;
 mod hyper_box;
 pub mod hyper_lattice;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
+use weighbridge::pipeline::{STAGES, StageEntry};
 use weighbridge::registry::Registry;
 use weighbridge::spec;
 
@@ -85,14 +86,19 @@ pub fn kernels(format: ListFormat, registry: &Registry) -> Result<Exit, CliError
         let parameters = entry.parameters.iter().map(|p| p.name).collect::<Vec<_>>().join(" ");
         vec![entry.info.id.to_owned(), parameters, entry.info.summary.to_owned(), entry.info.source.to_owned()]
     };
-    let listing = Listing { header: &["kernel", "parameters", "summary", "source"], rows: registry.entries().iter().map(row).collect() };
+    let stage = |s: &StageEntry| {
+        let pipeline = format!("KERNEL|{}", s.id);
+        vec![pipeline, String::new(), format!("stage behind any kernel: {}", s.summary), "lossless".to_owned()]
+    };
+    let rows = registry.entries().iter().map(row).chain(STAGES.iter().map(stage)).collect();
+    let listing = Listing { header: &["kernel", "parameters", "summary", "source"], rows };
     put(None, &listing.render(format))?;
     Ok(Exit::Pass)
 }
 
 /// `kernels show`.
 pub fn show_kernel(text: &str, registry: &Registry) -> Result<Exit, CliError> {
-    let (id, _) = spec::parse(text)?;
+    let (id, _) = spec::parse(text.split('|').next().unwrap_or(text))?;
     let entry = registry.entry(id)?;
     let kernel = registry.parse(text)?;
     let (defaults, config) = (entry.default_config(), kernel.config());
