@@ -1,7 +1,7 @@
 //! The built-in kernels: one file each, one line each in [`ENTRIES`].
 //!
-//! What kernels share stands beside them: `blocks` (formats by blocks of the flattened tensor), `rows` (formats by rows), `scale` (rounding of scales and when a
-//! kernel refuses), `ternary` (packings of ternary weights).
+//! What kernels share stands beside them: `blocks` (formats by blocks of the flattened tensor), `rows` (formats by rows), `scale` (rounding
+//! of scales and when a kernel refuses), `second_order` (calibration and the pass that uses it), `ternary` (packings of ternary weights).
 
 use crate::kernel::Entry;
 
@@ -14,9 +14,11 @@ pub mod q8_0;
 pub mod raw;
 mod rows;
 mod scale;
+mod second_order;
 pub mod ternary;
 #[cfg(test)]
 mod testing;
+pub mod vptq;
 pub mod zstd;
 
 /// All built-in kernels, in the order in which lists print them.
@@ -28,10 +30,22 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<q8_0::Q8_0>(),
     Entry::of::<q4_0::Q4_0>(),
     Entry::of::<bitnet::Bitnet>(),
+    Entry::of::<vptq::Vptq>(),
     Entry::of::<zstd::Zstd>(),
 ];
 
 /// Specifications beside the defaults that tests hold to the suite: for each parameter, every value or a spread of them.
 #[cfg(test)]
-pub const VARIANTS: &[&str] =
-    &["int4:group=32", "int4:group=64", "bitnet:packing=tq1_0", "bitnet:packing=tq2_0", "zstd:level=1", "zstd:level=19"];
+pub const VARIANTS: &[&str] = &[
+    "int4:group=32",
+    "int4:group=64",
+    "bitnet:packing=tq1_0",
+    "bitnet:packing=tq2_0",
+    "vptq:vector=6,centroids=100",
+    "vptq:vector=8,centroids=65536,residual=256",
+    "vptq:outlier-percent=10,outlier-vector=2,outlier-centroids=16",
+    "vptq:permute=true,seed=7",
+    "vptq:iterations=5,second-order=false",
+    "zstd:level=1",
+    "zstd:level=19",
+];
