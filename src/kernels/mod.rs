@@ -7,6 +7,7 @@ use crate::kernel::Entry;
 
 pub mod bitnet;
 mod blocks;
+pub mod gptq;
 pub mod int4;
 pub mod int8;
 pub mod q4_0;
@@ -29,6 +30,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<int4::Int4>(),
     Entry::of::<q8_0::Q8_0>(),
     Entry::of::<q4_0::Q4_0>(),
+    Entry::of::<gptq::Gptq>(),
     Entry::of::<bitnet::Bitnet>(),
     Entry::of::<vptq::Vptq>(),
     Entry::of::<zstd::Zstd>(),
@@ -39,6 +41,8 @@ pub const ENTRIES: &[Entry] = &[
 pub const VARIANTS: &[&str] = &[
     "int4:group=32",
     "int4:group=64",
+    "gptq:group=32",
+    "gptq:group=64",
     "bitnet:packing=tq1_0",
     "bitnet:packing=tq2_0",
     "vptq:vector=6,centroids=100",
