@@ -8,6 +8,7 @@ use crate::kernel::Entry;
 pub mod bitnet;
 mod blocks;
 pub mod gptq;
+pub mod hqq;
 pub mod int4;
 pub mod int8;
 pub mod q4_0;
@@ -31,6 +32,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<q8_0::Q8_0>(),
     Entry::of::<q4_0::Q4_0>(),
     Entry::of::<gptq::Gptq>(),
+    Entry::of::<hqq::Hqq>(),
     Entry::of::<bitnet::Bitnet>(),
     Entry::of::<vptq::Vptq>(),
     Entry::of::<zstd::Zstd>(),
@@ -43,6 +45,8 @@ pub const VARIANTS: &[&str] = &[
     "int4:group=64",
     "gptq:group=32",
     "gptq:group=64",
+    "hqq:group=32",
+    "hqq:group=128",
     "bitnet:packing=tq1_0",
     "bitnet:packing=tq2_0",
     "vptq:vector=6,centroids=100",
