@@ -17,7 +17,7 @@ use crate::spec::Parameter;
 use crate::weights::{TensorInfo, Weights};
 
 /// Largest code.
-const LARGEST: f32 = 7.0;
+pub(super) const LARGEST: f32 = 7.0;
 /// Sizes a group may have.
 const GROUPS: [usize; 3] = [32, 64, 128];
 
@@ -76,6 +76,13 @@ impl Kernel for Int4 {
     }
 
     fn promise(&self, weights: &Weights) -> Promise {
+        Promise::Elementwise(self.bounds(weights))
+    }
+}
+
+impl Int4 {
+    /// The most that each weight moves.
+    pub(super) fn bounds(&self, weights: &Weights) -> Vec<f32> {
         let values = weights.to_f32();
         let rows = values.chunks(weights.info().rows_cols().1.max(1));
         let bounds = rows.flat_map(|row| row.chunks(self.0.group)).flat_map(|group| {
@@ -83,15 +90,22 @@ impl Kernel for Int4 {
             let step = through_f16(largest_magnitude(group) / LARGEST);
             group.iter().map(move |x| (step / 2.0).max(x.abs() - LARGEST * step))
         });
-        Promise::Elementwise(bounds.collect())
+        bounds.collect()
     }
-}
 
-impl Int4 {
-    fn row(&self, info: &TensorInfo) -> Row {
+    /// Sizes of a row.
+    pub(super) fn row(&self, info: &TensorInfo) -> Row {
         let (_, cols) = info.rows_cols();
         Row { cols, code_bytes: cols.div_ceil(2), scale_bytes: 2 * cols.div_ceil(self.0.group) }
     }
+}
+
+/// The stored code of a weight, 1 to 15, by the reciprocal of its step. Weights far beyond the step's reach take the last code.
+#[inline]
+pub(super) fn code(x: f32, inverse: f32) -> u8 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 1 to 15")]
+    let code = (round_away((x * inverse).clamp(-LARGEST, LARGEST)) + 8) as u8;
+    code
 }
 
 fn encode_group(values: &[f32], codes: &mut [u8], scale: &mut [u8; 2]) -> Rounding {

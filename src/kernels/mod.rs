@@ -5,6 +5,8 @@
 //! Hyper-Compression), `nibbles` (layouts of codes), `radix` (codes whose base is no power of two), `rows` (formats by rows), `scale`
 //! (rounding of scales and when a kernel refuses), `spans` (runs of weights that share a scale), `ternary` and `tl2` (packings of ternary
 //! weights). `bitnet_config` holds what `bitnet` can be set to.
+//! What kernels share stands beside them: `blocks` (formats by blocks of the flattened tensor), `rows` (formats by rows), `scale` (rounding
+//! of scales and when a kernel refuses), `second_order` (calibration and the pass that uses it), `ternary` (packings of ternary weights).
 
 use self::blocks::Blocks;
 use crate::kernel::Entry;
@@ -22,6 +24,8 @@ pub mod huffman_exponent;
 mod hyper_box;
 pub mod hyper_lattice;
 pub mod hyper_winding;
+pub mod gptq;
+pub mod hqq;
 pub mod int4;
 pub mod int8;
 pub mod iq4_nl;
@@ -44,6 +48,11 @@ pub mod ternary;
 mod testing;
 pub mod tl2;
 pub mod tq;
+mod second_order;
+pub mod ternary;
+#[cfg(test)]
+mod testing;
+pub mod vptq;
 pub mod zstd;
 
 /// All built-in kernels, in the order in which lists print them.
@@ -75,6 +84,12 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<hyper_lattice::HyperLattice>(),
     Entry::of::<hyper_winding::HyperWinding>(),
     Entry::of::<huffman_exponent::HuffmanExponent>(),
+    Entry::of::<q8_0::Q8_0>(),
+    Entry::of::<q4_0::Q4_0>(),
+    Entry::of::<gptq::Gptq>(),
+    Entry::of::<hqq::Hqq>(),
+    Entry::of::<bitnet::Bitnet>(),
+    Entry::of::<vptq::Vptq>(),
     Entry::of::<zstd::Zstd>(),
 ];
 
@@ -107,4 +122,17 @@ pub const VARIANTS: &[&str] = &[
     "bitnet:packing=tq2_0,scale=group,group=256",
     "bitnet:packing=tl2,scale=row",
     "bitnet:packing=tl2,scale=group,group=64",
+    "gptq:group=32",
+    "gptq:group=64",
+    "hqq:group=32",
+    "hqq:group=128",
+    "bitnet:packing=tq1_0",
+    "bitnet:packing=tq2_0",
+    "vptq:vector=6,centroids=100",
+    "vptq:vector=8,centroids=65536,residual=256",
+    "vptq:outlier-percent=10,outlier-vector=2,outlier-centroids=16",
+    "vptq:permute=true,seed=7",
+    "vptq:iterations=5,second-order=false",
+    "zstd:level=1",
+    "zstd:level=19",
 ];
