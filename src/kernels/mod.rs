@@ -14,6 +14,7 @@ pub mod q8_0;
 pub mod raw;
 mod rows;
 mod scale;
+pub mod seedlm;
 pub mod ternary;
 #[cfg(test)]
 mod testing;
@@ -28,10 +29,20 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<q8_0::Q8_0>(),
     Entry::of::<q4_0::Q4_0>(),
     Entry::of::<bitnet::Bitnet>(),
+    Entry::of::<seedlm::SeedLm>(),
     Entry::of::<zstd::Zstd>(),
 ];
 
 /// Specifications beside the defaults that tests hold to the suite: for each parameter, every value or a spread of them.
 #[cfg(test)]
-pub const VARIANTS: &[&str] =
-    &["int4:group=32", "int4:group=64", "bitnet:packing=tq1_0", "bitnet:packing=tq2_0", "zstd:level=1", "zstd:level=19"];
+pub const VARIANTS: &[&str] = &[
+    "int4:group=32",
+    "int4:group=64",
+    "bitnet:packing=tq1_0",
+    "bitnet:packing=tq2_0",
+    "seedlm:bits=3",
+    "seedlm:bits=4.5",
+    "seedlm:bits=6.5",
+    "zstd:level=1",
+    "zstd:level=19",
+];
