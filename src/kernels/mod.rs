@@ -43,6 +43,7 @@ pub mod raw;
 mod rows;
 mod scale;
 mod spans;
+pub mod seedlm;
 pub mod ternary;
 #[cfg(test)]
 mod testing;
@@ -90,6 +91,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<hqq::Hqq>(),
     Entry::of::<bitnet::Bitnet>(),
     Entry::of::<vptq::Vptq>(),
+    Entry::of::<seedlm::SeedLm>(),
     Entry::of::<zstd::Zstd>(),
 ];
 
@@ -133,6 +135,9 @@ pub const VARIANTS: &[&str] = &[
     "vptq:outlier-percent=10,outlier-vector=2,outlier-centroids=16",
     "vptq:permute=true,seed=7",
     "vptq:iterations=5,second-order=false",
+    "seedlm:bits=3",
+    "seedlm:bits=4.5",
+    "seedlm:bits=6.5",
     "zstd:level=1",
     "zstd:level=19",
 ];
