@@ -224,6 +224,6 @@ mod tests {
         let parts = Kernel::encode(&gptq, &weights, &Context { simd: Level::current(), gram: Some(&pairs(64)) }).unwrap();
         assert_eq!(parts.get("hessian").unwrap(), [2]);
         let decoded = Kernel::decode(&gptq, &parts, weights.info(), &Context::default()).unwrap();
-        crate::conformance::promise_kept(&Kernel::promise(&gptq, &weights), &weights, &decoded).unwrap();
+        crate::conformance::promise_kept(&Kernel::promise(&gptq, &weights), 1.0, &weights, &decoded).unwrap();
     }
 }

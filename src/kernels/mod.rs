@@ -3,10 +3,8 @@
 //! What kernels share stands beside them: `blocks` (formats by blocks of the flattened tensor), `codebook4` (formats of 4-bit indices),
 //! `dynamic8` (scales in 8 bits), `fit` (searches for scales), `huffman` (canonical codes over bytes), `hyper_box` (the box and classes of
 //! Hyper-Compression), `nibbles` (layouts of codes), `radix` (codes whose base is no power of two), `rows` (formats by rows), `scale`
-//! (rounding of scales and when a kernel refuses), `spans` (runs of weights that share a scale), `ternary` and `tl2` (packings of ternary
-//! weights). `bitnet_config` holds what `bitnet` can be set to.
-//! What kernels share stands beside them: `blocks` (formats by blocks of the flattened tensor), `rows` (formats by rows), `scale` (rounding
-//! of scales and when a kernel refuses), `second_order` (calibration and the pass that uses it), `ternary` (packings of ternary weights).
+//! (rounding of scales and when a kernel refuses), `second_order` (calibration and the pass that uses it), `spans` (runs of weights that
+//! share a scale), `ternary` and `tl2` (packings of ternary weights). `bitnet_config` holds what `bitnet` can be set to.
 
 use self::blocks::Blocks;
 use crate::kernel::Entry;
@@ -19,13 +17,13 @@ mod dynamic8;
 mod fit;
 pub mod fp4;
 pub mod fp8;
+pub mod gptq;
+pub mod hqq;
 pub(crate) mod huffman;
 pub mod huffman_exponent;
 mod hyper_box;
 pub mod hyper_lattice;
 pub mod hyper_winding;
-pub mod gptq;
-pub mod hqq;
 pub mod int4;
 pub mod int8;
 pub mod iq4_nl;
@@ -42,17 +40,14 @@ mod radix;
 pub mod raw;
 mod rows;
 mod scale;
-mod spans;
+mod second_order;
 pub mod seedlm;
+mod spans;
 pub mod ternary;
 #[cfg(test)]
 mod testing;
 pub mod tl2;
 pub mod tq;
-mod second_order;
-pub mod ternary;
-#[cfg(test)]
-mod testing;
 pub mod vptq;
 pub mod zstd;
 
@@ -85,11 +80,8 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<hyper_lattice::HyperLattice>(),
     Entry::of::<hyper_winding::HyperWinding>(),
     Entry::of::<huffman_exponent::HuffmanExponent>(),
-    Entry::of::<q8_0::Q8_0>(),
-    Entry::of::<q4_0::Q4_0>(),
     Entry::of::<gptq::Gptq>(),
     Entry::of::<hqq::Hqq>(),
-    Entry::of::<bitnet::Bitnet>(),
     Entry::of::<vptq::Vptq>(),
     Entry::of::<seedlm::SeedLm>(),
     Entry::of::<zstd::Zstd>(),
@@ -128,8 +120,6 @@ pub const VARIANTS: &[&str] = &[
     "gptq:group=64",
     "hqq:group=32",
     "hqq:group=128",
-    "bitnet:packing=tq1_0",
-    "bitnet:packing=tq2_0",
     "vptq:vector=6,centroids=100",
     "vptq:vector=8,centroids=65536,residual=256",
     "vptq:outlier-percent=10,outlier-vector=2,outlier-centroids=16",
@@ -138,6 +128,4 @@ pub const VARIANTS: &[&str] = &[
     "seedlm:bits=3",
     "seedlm:bits=4.5",
     "seedlm:bits=6.5",
-    "zstd:level=1",
-    "zstd:level=19",
 ];

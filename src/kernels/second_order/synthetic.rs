@@ -71,6 +71,6 @@ pub fn round_trip(spec: &str, weights: &Weights, gram: Option<&Gram>) -> (Vec<f3
     let kernel = Registry::default().parse(spec).unwrap();
     let parts = kernel.encode(weights, &Context { simd: Level::current(), gram }).unwrap();
     let decoded = kernel.decode(&parts, weights.info(), &Context::default()).unwrap();
-    crate::conformance::promise_kept(&kernel.promise(weights), weights, &decoded).unwrap();
+    crate::conformance::promise_kept(&kernel.promise(weights), 1.0, weights, &decoded).unwrap();
     (decoded.to_f32().into_owned(), parts.size_bytes())
 }

@@ -347,7 +347,7 @@ mod tests {
         let parts = kernel.encode(&weights, &Context { simd: Level::current(), gram: Some(&pairs(64)) }).unwrap();
         assert_eq!(parts.get("hessian").unwrap(), [2]);
         let decoded = kernel.decode(&parts, weights.info(), &Context::default()).unwrap();
-        crate::conformance::promise_kept(&kernel.promise(&weights), &weights, &decoded).unwrap();
+        crate::conformance::promise_kept(&kernel.promise(&weights), 1.0, &weights, &decoded).unwrap();
     }
 
     #[test]
