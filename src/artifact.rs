@@ -16,6 +16,7 @@ use crate::error::{DecodeError, FileError, WeightsError};
 use crate::kernel::{AnyKernel, Context, Part, Parts};
 use crate::registry::Registry;
 use crate::safefile::SafeFile;
+use crate::safewriter::{Entry, SafeWriter, sibling};
 use crate::weights::{Dtype, TensorInfo, Weights};
 
 /// The newest artifact format, the one that is written.
@@ -194,12 +195,6 @@ impl ArtifactWriter {
     }
 }
 
-/// `dir/name.safetensors` → `dir/.name.safetensors.suffix`.
-fn sibling(path: &Path, suffix: &str) -> PathBuf {
-    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    path.with_file_name(format!(".{name}.{suffix}"))
-}
-
 /// A decoded tensor: weights, or the bytes of one that is no weights.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Tensor {
@@ -359,38 +354,15 @@ impl std::fmt::Debug for ArtifactReader {
 
 /// Writes tensors as a plain safetensors file, in order, by rename.
 pub fn write_tensors<'a>(path: &Path, tensors: impl Iterator<Item = &'a Tensor> + Clone) -> Result<(), FileError> {
-    let io = |source| FileError::Io { action: "write", path: path.to_owned(), source };
-    let mut header = String::from("{");
-    let mut offset = 0usize;
-    for (i, tensor) in tensors.clone().enumerate() {
+    let entry = |tensor: &Tensor| {
         let (name, dtype, shape, bytes) = tensor.raw();
-        let end = offset + bytes.len();
-        if i > 0 {
-            header.push(',');
-        }
-        let shape = serde_json::json!(shape);
-        header.push_str(&format!(
-            "{}:{{\"dtype\":\"{dtype}\",\"shape\":{shape},\"data_offsets\":[{offset},{end}]}}",
-            serde_json::json!(name)
-        ));
-        offset = end;
-    }
-    header.push('}');
-    while header.len() % 8 != 0 {
-        header.push(' ');
-    }
-    let partial = sibling(path, "partial");
-    let write = || -> std::io::Result<()> {
-        let mut out = BufWriter::new(File::create(&partial)?);
-        out.write_all(&(header.len() as u64).to_le_bytes())?;
-        out.write_all(header.as_bytes())?;
-        for tensor in tensors {
-            out.write_all(tensor.raw().3)?;
-        }
-        out.flush()?;
-        std::fs::rename(&partial, path)
+        Entry { name: name.to_owned(), dtype: dtype.to_owned(), shape: shape.to_vec(), bytes: bytes.len() as u64 }
     };
-    write().map_err(io)
+    let mut writer = SafeWriter::create(path, tensors.clone().map(entry))?;
+    for tensor in tensors {
+        writer.write(tensor.raw().3)?;
+    }
+    writer.finish()
 }
 
 /// Reads a whole file into memory; a helper for callers that need digests.

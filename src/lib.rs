@@ -15,6 +15,7 @@ pub mod kernels;
 pub mod pipeline;
 pub mod registry;
 pub mod safefile;
+pub mod safewriter;
 pub mod sample;
 pub mod simd;
 pub mod spec;
