@@ -10,6 +10,7 @@ pub mod evaluate;
 mod files;
 pub mod filter;
 pub mod fixture;
+pub mod generate;
 mod git;
 pub mod measure;
 pub mod model;

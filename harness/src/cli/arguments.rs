@@ -34,6 +34,12 @@ pub enum Command {
         #[command(subcommand)]
         command: KernelsCommand,
     },
+    /// Work with fixtures.
+    Fixtures {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: FixturesCommand,
+    },
     /// Measure a suite into a run file, without judging it.
     #[command(after_help = "Example: weighbridge run --suite mini --kernel int4 --resume")]
     Run(RunArguments),
@@ -95,6 +101,39 @@ pub enum KernelsCommand {
         /// Name or specification.
         kernel: String,
     },
+}
+
+/// What to do with fixtures.
+#[derive(Debug, Subcommand)]
+pub enum FixturesCommand {
+    /// Generate the weights of fixtures that have no trained ones, into the cache.
+    #[command(after_help = "Example: weighbridge fixtures generate bert-large-generated")]
+    Generate(GenerateArguments),
+    /// Measure what the generator makes beside the trained layers that it imitates.
+    #[command(after_help = "Example: weighbridge fixtures statistics --matrices 9")]
+    Statistics(StatisticsArguments),
+}
+
+/// Arguments of `fixtures generate`.
+#[derive(Debug, Args)]
+pub struct GenerateArguments {
+    /// Fixtures; by default all generated ones.
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+}
+
+/// Arguments of `fixtures statistics`.
+#[derive(Debug, Args)]
+pub struct StatisticsArguments {
+    /// Seed of the generator.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Matrices of each kind of layer, of which medians are taken.
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub matrices: u16,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: ListFormat,
 }
 
 /// What to do with baselines.

@@ -30,7 +30,7 @@ fn filter_of(arguments: &FilterArguments) -> Result<Filter, CliError> {
 fn measured(arguments: &MeasureArguments, workspace: &Workspace, policy: &Policy, registry: &Registry) -> Result<(Run, PathBuf), CliError> {
     let filter = filter_of(&arguments.filter)?;
     let plan = Plan::new(&arguments.suite, policy, workspace.fixtures()?, &arguments.also, &filter, registry)?;
-    for fixture in plan.fixtures.values() {
+    for fixture in plan.fixtures.values().filter(|f| plan.cases.iter().any(|c| c.fixture == f.name())) {
         fixture.verify()?;
     }
     let output = workspace.output(arguments.output.as_deref())?;

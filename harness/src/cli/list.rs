@@ -17,13 +17,13 @@ use crate::measure::plan::Plan;
 use crate::model::metric::METRICS;
 
 /// A list: column names, and a row of texts for each thing.
-struct Listing {
-    header: &'static [&'static str],
-    rows: Vec<Vec<String>>,
+pub(super) struct Listing {
+    pub(super) header: &'static [&'static str],
+    pub(super) rows: Vec<Vec<String>>,
 }
 
 impl Listing {
-    fn render(&self, format: ListFormat) -> String {
+    pub(super) fn render(&self, format: ListFormat) -> String {
         match format {
             ListFormat::Table => {
                 let mut table = Table::new();

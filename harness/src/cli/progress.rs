@@ -48,6 +48,13 @@ impl Progress {
                     self.line(&format!("resumed: {finished} of {cases} cases were measured before"));
                 }
             }
+            Event::Generating(name, done, total) => {
+                if let Some(bar) = &self.bar {
+                    bar.set_message(format!("generating {name}: {} of {} MB", done / 1_000_000, total / 1_000_000));
+                } else if done == total {
+                    self.line(&format!("generated {name}: {} MB", total / 1_000_000));
+                }
+            }
             Event::Measuring(case) => {
                 if let Some(bar) = &self.bar {
                     bar.set_message(case.to_string());

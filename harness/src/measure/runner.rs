@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::case::{Files, measure};
 use super::evaluation::{Outcome, evaluate};
 use super::plan::Plan;
+use crate::fixture::Fixture;
 use crate::git;
 use crate::model::machine::Machine;
 use crate::model::metric::as_f64;
@@ -49,6 +50,8 @@ pub enum Event<'a> {
         /// Measured or failed in an earlier sitting.
         finished: usize,
     },
+    /// A fixture's weights are being generated: bytes written, bytes in all.
+    Generating(&'a str, u64, u64),
     /// A case is about to be measured.
     Measuring(&'a Case),
     /// A case was measured; ratio and seconds it took.
@@ -120,7 +123,8 @@ pub fn run(plan: &Plan, options: &Options, observe: &(dyn Fn(&Event<'_>) + Sync)
         let Some(fixture) = plan.fixtures.get(&case.fixture) else { continue };
         observe(&Event::Measuring(case));
         let case_start = Instant::now();
-        let result = measure(case, &fixture.weights_path(), &files, &options.launch, &options.own, options.sampling);
+        let result =
+            prepare(fixture, observe).and_then(|model| measure(case, &model, &files, &options.launch, &options.own, options.sampling));
         let ok = match result {
             Ok(measured) => {
                 let ratio = as_f64(measured.checked.input_bytes) / as_f64(measured.checked.artifact_bytes);
@@ -166,6 +170,12 @@ pub fn run(plan: &Plan, options: &Options, observe: &(dyn Fn(&Event<'_>) + Sync)
         std::fs::remove_dir_all(&scratch).map_err(io("clear", scratch.clone()))?;
     }
     Ok(snapshot())
+}
+
+/// The fixture's weights, generated first where they are to be.
+fn prepare(fixture: &Fixture, observe: &(dyn Fn(&Event<'_>) + Sync)) -> Result<PathBuf, CaseFailure> {
+    let prepared = fixture.prepare(&mut |done, total| observe(&Event::Generating(fixture.name(), done, total)));
+    prepared.map_err(|e| CaseFailure { stage: "prepare".to_owned(), message: e.to_string() })
 }
 
 fn header(plan: &Plan, options: &Options) -> Result<Header, MeasureError> {

@@ -41,7 +41,8 @@ pub struct Report {
 /// A fixture in a line: architecture, size, parameters.
 pub fn fixture_line(fixture: &Fixture) -> String {
     let m = &fixture.manifest;
-    format!("{}, {}, {} parameters", m.architecture.name(), m.size.name(), m.parameters)
+    let generated = if fixture.is_generated() { ", generated weights" } else { "" };
+    format!("{}, {}, {} parameters{generated}", m.architecture.name(), m.size.name(), m.parameters)
 }
 
 impl Report {
