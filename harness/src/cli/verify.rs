@@ -96,6 +96,7 @@ fn verify_artifact(artifact: &Path, original: Option<&Path>, registry: &Registry
         model: original,
         decoded,
         passed_through,
+        calibration: None,
     })? {
         Reply::Checked(checked) => {
             for t in &checked.tensors {

@@ -1,15 +1,16 @@
 //! The run: times first, one case at a time and nothing beside it; evaluations after, on all processors. Each result is on disk before
 //! the next begins.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
 use sha2::{Digest, Sha256};
 
-use super::case::{Files, measure};
+use super::case::{Files, calibrate, measure};
 use super::evaluation::{Outcome, evaluate};
 use super::plan::Plan;
+use crate::fixture::Fixture;
 use crate::git;
 use crate::model::machine::Machine;
 use crate::model::metric::as_f64;
@@ -120,7 +121,9 @@ pub fn run(plan: &Plan, options: &Options, observe: &(dyn Fn(&Event<'_>) + Sync)
         let Some(fixture) = plan.fixtures.get(&case.fixture) else { continue };
         observe(&Event::Measuring(case));
         let case_start = Instant::now();
-        let result = measure(case, &fixture.weights_path(), &files, &options.launch, &options.own, options.sampling);
+        let result = calibration(fixture, &scratch, &options.own).and_then(|grams| {
+            measure(case, &fixture.weights_path(), grams.as_deref(), &files, &options.launch, &options.own, options.sampling)
+        });
         let ok = match result {
             Ok(measured) => {
                 let ratio = as_f64(measured.checked.input_bytes) / as_f64(measured.checked.artifact_bytes);
@@ -166,6 +169,19 @@ pub fn run(plan: &Plan, options: &Options, observe: &(dyn Fn(&Event<'_>) + Sync)
         std::fs::remove_dir_all(&scratch).map_err(io("clear", scratch.clone()))?;
     }
     Ok(snapshot())
+}
+
+/// Statistics of a fixture's layers, made where they are not there yet; `None` where it has no calibration data.
+fn calibration(fixture: &Fixture, scratch: &Path, own: &Launch) -> Result<Option<PathBuf>, CaseFailure> {
+    if fixture.manifest.calibration.is_none() {
+        return Ok(None);
+    }
+    let path = scratch.join(format!("{}.calibration.safetensors", fixture.name()));
+    if !path.exists() {
+        let fail = |e: crate::worker::client::WorkerError| CaseFailure { stage: "calibrate".to_owned(), message: e.to_string() };
+        calibrate(&fixture.path, &path, own).map_err(fail)?;
+    }
+    Ok(Some(path))
 }
 
 fn header(plan: &Plan, options: &Options) -> Result<Header, MeasureError> {

@@ -51,6 +51,7 @@ metrics! {
     "relative_error" "" Exact Lower "Frobenius norm of decoded minus original over that of the original, all tensors";
     "sqnr_db" "dB" Exact Higher "signal to quantisation noise ratio, all tensors; absent where there is no noise";
     "max_abs_error" "" Exact Lower "largest absolute difference of any weight";
+    "layer_output_error" "" Evaluated Lower "norm of the change of all layers' outputs on calibration inputs over that of the outputs";
     "encode_peak_heap_bytes" "B" Exact Lower "largest heap in use by encode above the loaded model, on one thread";
     "decode_peak_heap_bytes" "B" Exact Lower "largest heap in use by decode above the packed parts, on one thread";
     "top1_accuracy" "%" Evaluated Higher "share of evaluation examples whose most likely class is right";
@@ -102,6 +103,7 @@ pub fn derive(case: &CaseRecord) -> Vec<Value> {
         push("relative_error", Some(sums.relative_error()));
         push("sqnr_db", sums.sqnr_db());
         push("max_abs_error", Some(sums.max_abs_error));
+        push("layer_output_error", measured.layer_output_error());
         push("encode_peak_heap_bytes", Some(as_f64(encoded.peak_heap_bytes)));
         push("decode_peak_heap_bytes", Some(as_f64(measured.decoded.peak_heap_bytes)));
         push("encode_seconds_per_mb", seconds_per_mb(measured, &measured.encode_times, |s| &s.cpu_ns));

@@ -135,6 +135,15 @@ impl Measured {
     }
 }
 
+impl Measured {
+    /// ‖X(Ŵ − W)ᵀ‖ / ‖XWᵀ‖ over all layers that there are calibration inputs for.
+    pub fn layer_output_error(&self) -> Option<f64> {
+        let sums = self.checked.tensors.iter().filter_map(|t| t.output);
+        let (signal, noise) = sums.fold((0.0, 0.0), |(s, n), o| (s + o.signal, n + o.noise));
+        (signal > 0.0).then(|| (noise.max(0.0) / signal).sqrt())
+    }
+}
+
 /// A case's failure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CaseFailure {
@@ -177,7 +186,14 @@ pub(crate) mod tests {
     /// A made-up record: 8 MB to 1 MB, relative error 0.1.
     pub(crate) fn case(kernel: &str, fixture: &str) -> CaseRecord {
         let samples = |ns: &[u64]| Samples { threads: 1, repetitions: 2, warmup: 1, wall_ns: ns.to_vec(), cpu_ns: ns.to_vec() };
-        let tensor = |name: &str, signal, noise| TensorError { name: name.into(), count: 1_000_000, signal, noise, max_abs_error: 0.5 };
+        let tensor = |name: &str, signal, noise| TensorError {
+            name: name.into(),
+            count: 1_000_000,
+            signal,
+            noise,
+            max_abs_error: 0.5,
+            output: None,
+        };
         CaseRecord {
             case: Case { kernel: kernel.into(), fixture: fixture.into() },
             measured: Some(Measured {
