@@ -25,7 +25,7 @@ pub(super) fn forward(network: &Network, tokens: &Tensor) -> Result<Tensor> {
         let inner = network.linear(&format!("{h}.mlp.fc"), &norm(network, &format!("{h}.ln_2"), &x)?)?;
         x = (x + network.linear(&format!("{h}.mlp.proj"), &activations::gelu(&inner)?)?)?;
     }
-    network.product("wte.weight", &norm(network, "ln_f", &x)?)
+    network.tied_product("wte.weight", &norm(network, "ln_f", &x)?)
 }
 
 fn norm(network: &Network, layer: &str, x: &Tensor) -> Result<Tensor> {
