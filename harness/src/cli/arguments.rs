@@ -101,6 +101,50 @@ pub enum KernelsCommand {
 #[derive(Debug, Subcommand)]
 pub enum BaselineCommand {
     /// Make a stored run the baseline of its suite.
+    /// Pack Gaussian weights with every kernel, and print the errors beside published ones and the rate-distortion bound.
+    #[command(after_help = "Example: weighbridge kernels errors --kernel 'q*' --format markdown")]
+    Errors(ErrorsArguments),
+}
+
+/// Arguments of `kernels errors`.
+#[derive(Debug, Args)]
+pub struct ErrorsArguments {
+    /// Output features of the sample.
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    pub rows: usize,
+    /// Inputs of the sample.
+    #[arg(long, value_name = "N", default_value_t = 4096)]
+    pub cols: usize,
+    /// Standard deviation of the weights.
+    #[arg(long, value_name = "SIGMA", default_value_t = 0.02)]
+    pub scale: f64,
+    /// Seed of the weights.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Only kernels that match this glob, by name or whole specification; may be given again.
+    #[arg(long, value_name = "GLOB")]
+    pub kernel: Vec<String>,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: TableFormat,
+    /// File to write instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Say nothing of progress.
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Form of the table of errors.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum TableFormat {
+    /// Aligned columns.
+    #[default]
+    Table,
+    /// A Markdown document.
+    Markdown,
+    /// JSON, at full precision.
+    Json,
     #[command(after_help = "Example: weighbridge baseline accept --run reports/run.jsonl --yes")]
     Accept(AcceptArguments),
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use weighbridge::error::{FileError, SpecError};
 
 use crate::baseline::BaselineError;
+use crate::error_table::ErrorTableError;
 use crate::filter::FilterError;
 use crate::fixture::FixtureError;
 use crate::measure::MeasureError;
@@ -47,6 +48,8 @@ pub enum CliError {
     Baseline(#[from] BaselineError),
     #[error(transparent)]
     File(#[from] FileError),
+    ErrorTable(#[from] ErrorTableError),
+    #[error(transparent)]
     #[error(transparent)]
     Filter(#[from] FilterError),
     #[error(transparent)]
@@ -104,4 +107,5 @@ impl CliError {
             _ => None,
         }
     }
+            Self::ErrorTable(ErrorTableError::Empty) => Some("without '--kernel' the table has a row for every kernel"),
 }

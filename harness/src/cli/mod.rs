@@ -4,6 +4,7 @@ mod arguments;
 mod artifact;
 mod baseline;
 mod error;
+mod error_table;
 mod gate;
 mod list;
 mod progress;
@@ -48,6 +49,7 @@ fn carry_out(cli: Cli, registry: Registry) -> Result<Exit, CliError> {
         Command::Kernels { command: KernelsCommand::List { format } } => list::kernels(format, &registry),
         Command::Kernels { command: KernelsCommand::Show { kernel } } => list::show_kernel(&kernel, &registry),
         Command::Run(arguments) => gate::run(&arguments, root, &registry),
+        Command::Kernels { command: KernelsCommand::Errors(arguments) } => error_table::errors(&arguments, &registry),
         Command::Compare(arguments) => gate::compare(&arguments, root),
         Command::Gate(arguments) => gate::gate(&arguments, root, &registry),
         Command::Report(arguments) => gate::report(&arguments, root),

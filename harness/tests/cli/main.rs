@@ -6,6 +6,7 @@ mod artifacts;
 mod bad_input;
 mod commands;
 mod determinism;
+mod error_table;
 mod gate;
 mod interruption;
 mod support;
