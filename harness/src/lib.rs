@@ -12,6 +12,7 @@ mod files;
 pub mod filter;
 pub mod fixture;
 mod git;
+pub mod golden;
 pub mod measure;
 pub mod model;
 pub mod policy;

@@ -8,5 +8,6 @@ mod commands;
 mod determinism;
 mod error_table;
 mod gate;
+mod golden;
 mod interruption;
 mod support;
