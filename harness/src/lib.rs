@@ -6,11 +6,13 @@
 pub mod baseline;
 pub mod cli;
 pub mod compare;
+pub mod error_table;
 pub mod evaluate;
 mod files;
 pub mod filter;
 pub mod fixture;
 mod git;
+pub mod golden;
 pub mod measure;
 pub mod model;
 pub mod policy;

@@ -55,6 +55,12 @@ pub enum Command {
     /// Check artifacts by decoding them in a fresh process; without arguments check fixtures, policy and baselines.
     #[command(after_help = "Example: weighbridge verify model.artifact.safetensors --original model.safetensors")]
     Verify(VerifyArguments),
+    /// Work with golden artifacts, which every release decodes to the same bits.
+    Golden {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: GoldenCommand,
+    },
     /// Compress a safetensors model into an artifact.
     #[command(after_help = "Example: weighbridge encode int4:group=64 model.safetensors --output model.artifact.safetensors")]
     Encode(EncodeArguments),
@@ -95,6 +101,50 @@ pub enum KernelsCommand {
         /// Name or specification.
         kernel: String,
     },
+    /// Pack Gaussian weights with every kernel, and print the errors beside published ones and the rate-distortion bound.
+    #[command(after_help = "Example: weighbridge kernels errors --kernel 'q*' --format markdown")]
+    Errors(ErrorsArguments),
+}
+
+/// Arguments of `kernels errors`.
+#[derive(Debug, Args)]
+pub struct ErrorsArguments {
+    /// Output features of the sample.
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    pub rows: usize,
+    /// Inputs of the sample.
+    #[arg(long, value_name = "N", default_value_t = 4096)]
+    pub cols: usize,
+    /// Standard deviation of the weights.
+    #[arg(long, value_name = "SIGMA", default_value_t = 0.02)]
+    pub scale: f64,
+    /// Seed of the weights.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Only kernels that match this glob, by name or whole specification; may be given again.
+    #[arg(long, value_name = "GLOB")]
+    pub kernel: Vec<String>,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: TableFormat,
+    /// File to write instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Say nothing of progress.
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Form of the table of errors.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum TableFormat {
+    /// Aligned columns.
+    #[default]
+    Table,
+    /// A Markdown document.
+    Markdown,
+    /// JSON, at full precision.
+    Json,
 }
 
 /// What to do with baselines.
@@ -103,6 +153,25 @@ pub enum BaselineCommand {
     /// Make a stored run the baseline of its suite.
     #[command(after_help = "Example: weighbridge baseline accept --run reports/run.jsonl --yes")]
     Accept(AcceptArguments),
+}
+
+/// What to do with golden artifacts.
+#[derive(Debug, Subcommand)]
+pub enum GoldenCommand {
+    /// Add artifacts where there are none: of every kernel, or of the specifications given. What is there is never replaced.
+    #[command(after_help = "Example: weighbridge golden add int4:group=32 'int4|zstd'")]
+    Add(GoldenAddArguments),
+}
+
+/// Arguments of `golden add`.
+#[derive(Debug, Args)]
+pub struct GoldenAddArguments {
+    /// Kernel specifications; by default every kernel that has no artifact, and files that are missing.
+    #[arg(value_name = "SPEC")]
+    pub kernels: Vec<String>,
+    /// Encode with made-up calibration statistics, for layouts that only calibration brings out.
+    #[arg(long, requires = "kernels")]
+    pub calibrated: bool,
 }
 
 /// Globs over cases and metrics.

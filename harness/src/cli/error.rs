@@ -5,8 +5,10 @@ use std::process::ExitCode;
 use weighbridge::error::{FileError, SpecError};
 
 use crate::baseline::BaselineError;
+use crate::error_table::ErrorTableError;
 use crate::filter::FilterError;
 use crate::fixture::FixtureError;
+use crate::golden::GoldenError;
 use crate::measure::MeasureError;
 use crate::measure::plan::PlanError;
 use crate::policy::{PolicyError, UnknownSuite};
@@ -46,11 +48,15 @@ pub enum CliError {
     #[error(transparent)]
     Baseline(#[from] BaselineError),
     #[error(transparent)]
+    ErrorTable(#[from] ErrorTableError),
+    #[error(transparent)]
     File(#[from] FileError),
     #[error(transparent)]
     Filter(#[from] FilterError),
     #[error(transparent)]
     Fixture(#[from] FixtureError),
+    #[error(transparent)]
+    Golden(#[from] GoldenError),
     #[error(transparent)]
     Measure(#[from] MeasureError),
     #[error(transparent)]
@@ -82,6 +88,11 @@ impl CliError {
             Self::Filter(_) | Self::Suite(_) | Self::Plan(_) | Self::Policy(_) | Self::Spec(_) | Self::Usage(_) | Self::Fixture(_) => {
                 Exit::Usage
             }
+            Self::ErrorTable(ErrorTableError::Size { .. } | ErrorTableError::Scale { .. } | ErrorTableError::Empty) => Exit::Usage,
+            Self::ErrorTable(ErrorTableError::Broken { .. }) => Exit::CaseFailed,
+            Self::ErrorTable(ErrorTableError::Spec(_)) => Exit::Unexpected,
+            Self::Golden(GoldenError::Broken { .. }) => Exit::CaseFailed,
+            Self::Golden(_) => Exit::Usage,
             Self::Baseline(BaselineError::Missing { .. }) => Exit::Missing,
             Self::Baseline(_) | Self::Store(_) | Self::File(_) | Self::Measure(MeasureError::Store(_)) => Exit::Usage,
             Self::Worker(WorkerError::Refused { .. }) => Exit::Usage,
@@ -96,6 +107,7 @@ impl CliError {
                 Some("measure with 'weighbridge run' and accept the result with 'weighbridge baseline accept'")
             }
             Self::Spec(_) => Some("'weighbridge kernels list' prints the kernels, 'weighbridge kernels show KERNEL' their parameters"),
+            Self::ErrorTable(ErrorTableError::Empty) => Some("without '--kernel' the table has a row for every kernel"),
             Self::Plan(PlanError::Empty { .. }) => Some("'weighbridge list cases' prints the cases of a suite"),
             Self::Store(StoreError::Busy { .. }) | Self::Measure(MeasureError::Store(StoreError::Busy { .. })) => {
                 Some("wait for it, or give another folder with '--output'")

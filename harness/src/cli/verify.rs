@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use weighbridge::artifact::ArtifactReader;
+use weighbridge::artifact::{ArtifactReader, FORMAT};
 use weighbridge::error::FileError;
 use weighbridge::registry::Registry;
 
@@ -11,6 +11,7 @@ use super::arguments::VerifyArguments;
 use super::workspace::{Workspace, own_worker};
 use super::{CliError, Exit};
 use crate::baseline::{Baseline, BaselineError};
+use crate::golden;
 use crate::report::format;
 use crate::worker::client::{Client, WorkerError};
 use crate::worker::protocol::{Reply, Request};
@@ -24,7 +25,7 @@ pub fn verify(arguments: &VerifyArguments, root: Option<&Path>, registry: &Regis
         if arguments.original.is_some() {
             return Err(CliError::Usage("'--original' needs an artifact to compare with".to_owned()));
         }
-        return verify_workspace(&Workspace::find(root)?);
+        return verify_workspace(&Workspace::find(root)?, registry);
     }
     let mut exit = Exit::Pass;
     for artifact in &arguments.artifacts {
@@ -47,7 +48,7 @@ pub fn verify(arguments: &VerifyArguments, root: Option<&Path>, registry: &Regis
     Ok(exit)
 }
 
-fn verify_workspace(workspace: &Workspace) -> Result<Exit, CliError> {
+fn verify_workspace(workspace: &Workspace, registry: &Registry) -> Result<Exit, CliError> {
     for fixture in workspace.fixtures()? {
         fixture.verify()?;
         println!("fixture {}: hashes and parameter count as its manifest says", fixture.name());
@@ -61,7 +62,29 @@ fn verify_workspace(workspace: &Workspace) -> Result<Exit, CliError> {
         }
     }
     println!("policy: valid");
-    Ok(Exit::Pass)
+    verify_golden(workspace, registry)
+}
+
+/// Golden artifacts of every format that this release reads, where the project has some.
+fn verify_golden(workspace: &Workspace, registry: &Registry) -> Result<Exit, CliError> {
+    let mut exit = Exit::Pass;
+    for format in 1..=FORMAT {
+        let folder = golden::folder(&workspace.root, format);
+        if !folder.is_dir() {
+            println!("golden artifacts of format {format}: none yet");
+            continue;
+        }
+        let broken = golden::check(&folder, registry)?;
+        for broken in &broken {
+            println!("  BROKEN: {broken}");
+            exit = Exit::CaseFailed;
+        }
+        if broken.is_empty() {
+            let count = golden::Manifest::read(&folder)?.artifacts.len();
+            println!("golden artifacts of format {format}: {count} decode to the bits they always did");
+        }
+    }
+    Ok(exit)
 }
 
 /// Whether an artifact kept its kernels' promises; without an original, whether it decodes.

@@ -115,7 +115,7 @@ fn pool(threads: usize) -> Result<ThreadPool, Failure> {
 }
 
 /// Every tensor of a safetensors file, in the order of their names.
-fn read_model(path: &Path) -> Result<Vec<Tensor>, Failure> {
+pub(crate) fn read_model(path: &Path) -> Result<Vec<Tensor>, Failure> {
     let file = SafeFile::open(path)?;
     let read = |name: String| -> Result<Tensor, Failure> {
         if file.weights_info(&name)?.is_some() {

@@ -10,6 +10,8 @@ fn every_command_has_help_with_an_example() {
         &["list"][..],
         &["kernels", "list"],
         &["kernels", "show"],
+        &["kernels", "errors"],
+        &["golden", "add"],
         &["run"],
         &["compare"],
         &["gate"],

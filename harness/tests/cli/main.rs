@@ -6,6 +6,8 @@ mod artifacts;
 mod bad_input;
 mod commands;
 mod determinism;
+mod error_table;
 mod gate;
+mod golden;
 mod interruption;
 mod support;
