@@ -6,6 +6,7 @@
 pub mod baseline;
 pub mod cli;
 pub mod compare;
+pub mod convert;
 pub mod evaluate;
 mod files;
 pub mod filter;
