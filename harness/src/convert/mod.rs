@@ -10,12 +10,14 @@ mod inflate;
 mod members;
 mod npy;
 mod npz;
+mod pickle;
 mod safetensors;
 mod select;
 mod strided;
 mod tensor;
 #[cfg(test)]
 pub(crate) mod testing;
+mod torch;
 mod write;
 
 pub use error::ConvertError;
@@ -46,6 +48,12 @@ pub struct Format {
 pub const FORMATS: &[Format] = &[
     Format { id: "npz", summary: "NumPy's archive of arrays; pickled objects are refused", read: npz::read, metadata: None },
     Format { id: "safetensors", summary: "safetensors, as written by any library", read: safetensors::read, metadata: None },
+    Format {
+        id: "torch",
+        summary: "files of torch.save, zip archives and the form before; only tensors and dictionaries",
+        read: torch::read,
+        metadata: None,
+    },
 ];
 
 /// The format of that name.
