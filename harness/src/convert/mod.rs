@@ -10,6 +10,7 @@ mod inflate;
 mod members;
 mod npy;
 mod npz;
+mod onnx;
 mod pickle;
 mod safetensors;
 mod select;
@@ -54,6 +55,7 @@ pub const FORMATS: &[Format] = &[
         read: torch::read,
         metadata: None,
     },
+    Format { id: "onnx", summary: "ONNX models: initialisers and Constant nodes", read: onnx::read, metadata: Some(onnx::metadata) },
 ];
 
 /// The format of that name.
