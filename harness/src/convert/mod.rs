@@ -6,6 +6,7 @@
 
 mod cursor;
 mod error;
+mod gguf;
 mod inflate;
 mod members;
 mod npy;
@@ -56,6 +57,12 @@ pub const FORMATS: &[Format] = &[
         metadata: None,
     },
     Format { id: "onnx", summary: "ONNX models: initialisers and Constant nodes", read: onnx::read, metadata: Some(onnx::metadata) },
+    Format {
+        id: "gguf",
+        summary: "GGUF: plain tensors, and ggml's blocks decoded to f32",
+        read: gguf::read,
+        metadata: Some(gguf::metadata),
+    },
 ];
 
 /// The format of that name.
