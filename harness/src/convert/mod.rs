@@ -4,6 +4,7 @@
 //! and offsets are checked against the bytes there are before anything is allocated for them. Dtypes are kept; ggml's blocks become f32.
 //! One file a format, one line each in [`FORMATS`].
 
+mod ctranslate2;
 mod cursor;
 mod error;
 mod gguf;
@@ -63,6 +64,7 @@ pub const FORMATS: &[Format] = &[
         read: gguf::read,
         metadata: Some(gguf::metadata),
     },
+    Format { id: "ctranslate2", summary: "CTranslate2's model.bin", read: ctranslate2::read, metadata: None },
 ];
 
 /// The format of that name.
