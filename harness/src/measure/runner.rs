@@ -185,5 +185,6 @@ fn header(plan: &Plan, options: &Options) -> Result<Header, MeasureError> {
         machine: Machine::current(),
         sampling: options.sampling,
         cases: plan.cases.clone(),
+        not_measured: plan.not_measured.clone(),
     })
 }
