@@ -8,6 +8,7 @@ pub mod cli;
 pub mod compare;
 pub mod convert;
 pub mod evaluate;
+pub mod fetch;
 mod files;
 pub mod filter;
 pub mod fixture;
