@@ -6,8 +6,10 @@
 pub mod baseline;
 pub mod cli;
 pub mod compare;
+pub mod convert;
 pub mod error_table;
 pub mod evaluate;
+pub mod fetch;
 mod files;
 pub mod filter;
 pub mod fixture;

@@ -5,6 +5,8 @@ mod artifact;
 mod baseline;
 mod error;
 mod error_table;
+mod fetching;
+mod fixtures;
 mod gate;
 mod golden;
 mod list;
@@ -19,7 +21,7 @@ use clap::{CommandFactory, Parser};
 use weighbridge::registry::Registry;
 
 use crate::worker::{heap, serve};
-use arguments::{BaselineCommand, Cli, Command, GoldenCommand, KernelsCommand};
+use arguments::{BaselineCommand, Cli, Command, FixturesCommand, GoldenCommand, KernelsCommand};
 pub use error::{CliError, Exit};
 
 /// Parses the command line, carries it out, and gives the exit code.
@@ -50,6 +52,9 @@ fn carry_out(cli: Cli, registry: Registry) -> Result<Exit, CliError> {
         Command::Kernels { command: KernelsCommand::List { format } } => list::kernels(format, &registry),
         Command::Kernels { command: KernelsCommand::Show { kernel } } => list::show_kernel(&kernel, &registry),
         Command::Kernels { command: KernelsCommand::Errors(arguments) } => error_table::errors(&arguments, &registry),
+        Command::Fixtures { command: FixturesCommand::List { format } } => fixtures::list(format, root),
+        Command::Fixtures { command: FixturesCommand::Fetch(arguments) } => fixtures::fetch(&arguments, root),
+        Command::Fixtures { command: FixturesCommand::Convert(arguments) } => fixtures::convert(&arguments),
         Command::Run(arguments) => gate::run(&arguments, root, &registry),
         Command::Compare(arguments) => gate::compare(&arguments, root),
         Command::Gate(arguments) => gate::gate(&arguments, root, &registry),

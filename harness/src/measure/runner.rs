@@ -121,8 +121,10 @@ pub fn run(plan: &Plan, options: &Options, observe: &(dyn Fn(&Event<'_>) + Sync)
         let Some(fixture) = plan.fixtures.get(&case.fixture) else { continue };
         observe(&Event::Measuring(case));
         let case_start = Instant::now();
-        let result = calibration(fixture, &scratch, &options.own).and_then(|grams| {
-            measure(case, &fixture.weights_path(), grams.as_deref(), &files, &options.launch, &options.own, options.sampling)
+        let model = fixture.weights_path().map_err(|e| CaseFailure { stage: "load".to_owned(), message: e.to_string() });
+        let result = model.and_then(|model| {
+            let grams = calibration(fixture, &scratch, &options.own)?;
+            measure(case, &model, grams.as_deref(), &files, &options.launch, &options.own, options.sampling)
         });
         let ok = match result {
             Ok(measured) => {
@@ -200,5 +202,6 @@ fn header(plan: &Plan, options: &Options) -> Result<Header, MeasureError> {
         machine: Machine::current(),
         sampling: options.sampling,
         cases: plan.cases.clone(),
+        not_measured: plan.not_measured.clone(),
     })
 }
