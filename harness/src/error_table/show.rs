@@ -69,11 +69,6 @@ const EXPLANATIONS: &[(&str, &str)] = &[
          count the same here, and what the kernels are for does not show.",
     ),
     (
-        "not lattice points",
-        "*codes bytes, not lattice points*: the reference rate is the entropy of the points. The kernel packs points so tightly that the bytes\n  \
-         look alike, and a stage that codes bytes gains next to nothing.",
-    ),
-    (
         FEWER_ROWS,
         "*N rows*: this encoder is slow and got the first N rows of the same weights. The error is comparable, because it is a mean over\n  \
          blocks that all have one distribution and are packed alone; only what a tensor stores once weighs more.",
@@ -208,7 +203,7 @@ mod tests {
         let refused = Row { outcome: Outcome::Refused("the scale is too large".into()), ..row("nf4", 8, 0, 0.0, "") };
         vec![
             row("f32-raw", 8, 8192, 0.0, "lossless"),
-            row("hyper-lattice|entropy", 8, 1300, 0.0364, ""),
+            row("hyper-lattice:packing=planes|entropy", 8, 1300, 0.0364, ""),
             row("vptq", 4, 300, 0.2, "no calibration"),
             refused,
         ]

@@ -91,7 +91,10 @@ fn artifacts_are_the_same_on_every_simd_level_and_on_one_and_two_threads() {
     let model = repository().join("fixtures/weights/cnn-mnist.safetensors");
     let mut workers: Vec<(Level, Client)> = Level::available().into_iter().map(|level| (level, worker(level))).collect();
     for (_, client) in &mut workers {
-        assert!(matches!(client.ask(&Request::Load { model: model.clone() }).unwrap(), Reply::Loaded { tensors: 1.., .. }));
+        assert!(matches!(
+            client.ask(&Request::Load { model: model.clone(), calibration: None }).unwrap(),
+            Reply::Loaded { tensors: 1.., .. }
+        ));
     }
     for kernel in kernels() {
         let mut first = None;
