@@ -38,7 +38,7 @@ pub fn render(report: &Report) -> String {
             report.cases
         );
     }
-    if let Some(line) = report.header.not_measured_line() {
+    for line in [report.left_out_line(), report.header.not_measured_line()].into_iter().flatten() {
         let _ = writeln!(out, "{line}");
     }
     let _ = writeln!(out, "Times are shown, not gated: they were not sampled beside the baseline's build.");
