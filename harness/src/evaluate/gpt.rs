@@ -3,8 +3,9 @@
 use candle_core::{Result, Tensor};
 use candle_nn::ops::layer_norm;
 
-use super::activations::{self, CausalSoftmax};
+use super::activations;
 use super::network::Network;
+use super::softmax::CausalSoftmax;
 
 /// Attention heads; shapes do not tell.
 const HEADS: usize = 4;

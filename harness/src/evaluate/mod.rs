@@ -16,6 +16,7 @@
 //! multiply-adds or without), which is why policy gives these metrics a tolerance.
 
 mod activations;
+mod cells;
 mod cnn;
 mod data;
 mod error;
@@ -25,7 +26,9 @@ mod metrics;
 mod mlp;
 mod network;
 mod outputs;
+mod patches;
 mod run;
+mod softmax;
 
 pub use error::EvaluateError;
 pub use metrics::{Score, score};
