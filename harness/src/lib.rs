@@ -6,7 +6,9 @@
 pub mod baseline;
 pub mod cli;
 pub mod compare;
+pub mod convert;
 pub mod evaluate;
+pub mod fetch;
 mod files;
 pub mod filter;
 pub mod fixture;

@@ -34,6 +34,12 @@ pub enum Command {
         #[command(subcommand)]
         command: KernelsCommand,
     },
+    /// List fixtures by architecture and size, fetch those that packages hold, or convert a file of weights.
+    Fixtures {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: FixturesCommand,
+    },
     /// Measure a suite into a run file, without judging it.
     #[command(after_help = "Example: weighbridge run --suite mini --kernel int4 --resume")]
     Run(RunArguments),
@@ -95,6 +101,69 @@ pub enum KernelsCommand {
         /// Name or specification.
         kernel: String,
     },
+}
+
+/// What to do with fixtures.
+#[derive(Debug, Subcommand)]
+pub enum FixturesCommand {
+    /// List them by architecture and size, with source, size, licence and whether they are there.
+    #[command(after_help = "Example: weighbridge fixtures list --format json")]
+    List {
+        /// Form of the output.
+        #[arg(long, value_enum, default_value_t)]
+        format: ListFormat,
+    },
+    /// Get the packages that fixtures come in and convert their weights, into a cache that all checkouts share.
+    #[command(
+        after_help = "The cache is the folder that WEIGHBRIDGE_CACHE names, else 'weighbridge' in your cache folder.\n\nExample: weighbridge fixtures fetch magika silero-vad"
+    )]
+    Fetch(FetchArguments),
+    /// Convert a file of weights to safetensors, without running anything in it.
+    #[command(
+        after_help = "Example: weighbridge fixtures convert torch tiny.pth --exclude '*.num_batches_tracked' --output tiny.safetensors"
+    )]
+    Convert(ConvertArguments),
+}
+
+/// Arguments of `fixtures fetch`.
+#[derive(Debug, Args)]
+pub struct FetchArguments {
+    /// Fixtures; all that come in packages where none is named.
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Ask no registry: finish what packages in the cache allow, and say what lacks.
+    #[arg(long)]
+    pub offline: bool,
+    /// Say nothing of progress.
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Arguments of `fixtures convert`.
+#[derive(Debug, Args)]
+pub struct ConvertArguments {
+    /// Format of the files: npz, safetensors, torch, onnx, gguf, ctranslate2.
+    pub format: String,
+    /// The file; more than one are joined in this order.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Take only tensors whose name matches this glob; may be given again.
+    #[arg(long, value_name = "GLOB")]
+    pub keep: Vec<String>,
+    /// Leave out tensors whose name matches this glob; may be given again.
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<String>,
+    /// Begin names with something else, as OLD=NEW; may be given again.
+    #[arg(long, value_name = "OLD=NEW", value_parser = rename)]
+    pub rename: Vec<crate::convert::Rename>,
+    /// Safetensors file to write.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+fn rename(text: &str) -> Result<crate::convert::Rename, String> {
+    let (prefix, with) = text.split_once('=').ok_or("write it as OLD=NEW")?;
+    Ok(crate::convert::Rename { prefix: prefix.to_owned(), with: with.to_owned() })
 }
 
 /// What to do with baselines.

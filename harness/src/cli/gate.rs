@@ -78,6 +78,9 @@ pub fn run(arguments: &RunArguments, root: Option<&Path>, registry: &Registry) -
         RunFormat::Jsonl => put(None, &crate::baseline::lines(&Baseline::of_run(&run), |r| filter.takes_metric(r.metric.name)))?,
     }
     let failed = run.records.iter().filter(|r| r.failure.is_some()).count();
+    if let Some(line) = run.header.not_measured_line() {
+        eprintln!("{line}");
+    }
     if !arguments.measure.quiet {
         eprintln!("{} cases, {failed} failed; raw results are in '{}'", run.records.len(), output.join("run.jsonl").display());
     }

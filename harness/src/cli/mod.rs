@@ -4,6 +4,8 @@ mod arguments;
 mod artifact;
 mod baseline;
 mod error;
+mod fetching;
+mod fixtures;
 mod gate;
 mod list;
 mod progress;
@@ -17,7 +19,7 @@ use clap::{CommandFactory, Parser};
 use weighbridge::registry::Registry;
 
 use crate::worker::{heap, serve};
-use arguments::{BaselineCommand, Cli, Command, KernelsCommand};
+use arguments::{BaselineCommand, Cli, Command, FixturesCommand, KernelsCommand};
 pub use error::{CliError, Exit};
 
 /// Parses the command line, carries it out, and gives the exit code.
@@ -47,6 +49,9 @@ fn carry_out(cli: Cli, registry: Registry) -> Result<Exit, CliError> {
         Command::List(arguments) => list::list(&arguments, root, &registry),
         Command::Kernels { command: KernelsCommand::List { format } } => list::kernels(format, &registry),
         Command::Kernels { command: KernelsCommand::Show { kernel } } => list::show_kernel(&kernel, &registry),
+        Command::Fixtures { command: FixturesCommand::List { format } } => fixtures::list(format, root),
+        Command::Fixtures { command: FixturesCommand::Fetch(arguments) } => fixtures::fetch(&arguments, root),
+        Command::Fixtures { command: FixturesCommand::Convert(arguments) } => fixtures::convert(&arguments),
         Command::Run(arguments) => gate::run(&arguments, root, &registry),
         Command::Compare(arguments) => gate::compare(&arguments, root),
         Command::Gate(arguments) => gate::gate(&arguments, root, &registry),

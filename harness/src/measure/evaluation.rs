@@ -34,9 +34,10 @@ pub fn evaluate(
     in_parallel(names, |name| {
         let Some(fixture) = fixtures.get(&name).filter(|f| f.task().is_some()) else { return true };
         let path = scratch.join(format!("{name}.outputs.safetensors"));
-        let result = ask(own, fixture, &fixture.weights_path(), None, Some(path.clone())).map(|_| path);
+        let weights = fixture.weights_path().map_err(|e| e.to_string());
+        let result = weights.and_then(|weights| ask(own, fixture, &weights, None, Some(path.clone())).map_err(|e| e.to_string()));
         if let Ok(mut references) = references.lock() {
-            references.insert(name, result.map_err(|e| e.to_string()));
+            references.insert(name, result.map(|_| path));
         }
         true
     });

@@ -120,7 +120,8 @@ pub fn run(plan: &Plan, options: &Options, observe: &(dyn Fn(&Event<'_>) + Sync)
         let Some(fixture) = plan.fixtures.get(&case.fixture) else { continue };
         observe(&Event::Measuring(case));
         let case_start = Instant::now();
-        let result = measure(case, &fixture.weights_path(), &files, &options.launch, &options.own, options.sampling);
+        let model = fixture.weights_path().map_err(|e| CaseFailure { stage: "load".to_owned(), message: e.to_string() });
+        let result = model.and_then(|model| measure(case, &model, &files, &options.launch, &options.own, options.sampling));
         let ok = match result {
             Ok(measured) => {
                 let ratio = as_f64(measured.checked.input_bytes) / as_f64(measured.checked.artifact_bytes);
@@ -184,5 +185,6 @@ fn header(plan: &Plan, options: &Options) -> Result<Header, MeasureError> {
         machine: Machine::current(),
         sampling: options.sampling,
         cases: plan.cases.clone(),
+        not_measured: plan.not_measured.clone(),
     })
 }

@@ -92,6 +92,9 @@ fn provenance(report: &Report, out: &mut String) {
     for (name, description) in &report.fixtures {
         let _ = writeln!(out, "  - `{name}`: {description}");
     }
+    if let Some(line) = report.header.not_measured_line() {
+        let _ = writeln!(out, "\n{line}");
+    }
     let _ = writeln!(
         out,
         "\nNot tested here: models above the sizes listed, other processors than this one, GPU execution, and speed against the baseline's own \

@@ -6,6 +6,8 @@ mod artifacts;
 mod bad_input;
 mod commands;
 mod determinism;
+mod fetch;
 mod gate;
 mod interruption;
+mod registry;
 mod support;
