@@ -1,4 +1,4 @@
-//! What happens to each element between matrix products: ReLU, GELU, exponentials.
+//! What happens to each element between matrix products: ReLU, GELU, SiLU, and the exponentials below them.
 //!
 //! Written here and not taken from the library for three reasons. Exponentials come from additions and multiplications only, so they
 //! have the same bits on every platform, whatever its mathematical library. They vectorise, where one call per element would be most of
@@ -18,6 +18,16 @@ pub(super) fn gelu(x: &Tensor) -> Result<Tensor> {
     /// 2·√(2/π).
     const TWICE_ROOT: f32 = 1.595_769;
     x.contiguous()?.apply_op1_no_bwd(&Map("gelu", |x: f32| x / (1.0 + exp(-TWICE_ROOT * (x + 0.044_715 * x * x * x)))))
+}
+
+/// GELU in its exact form: x·(1 + erf(x/√2))/2.
+pub(super) fn gelu_erf(x: &Tensor) -> Result<Tensor> {
+    x.contiguous()?.apply_op1_no_bwd(&Map("gelu-erf", |x: f32| 0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2))))
+}
+
+/// SiLU: x·sigmoid(x).
+pub(super) fn silu(x: &Tensor) -> Result<Tensor> {
+    x.contiguous()?.apply_op1_no_bwd(&Map("silu", |x: f32| x * sigmoid(x)))
 }
 
 /// e^x; below −87.3 the smallest normal number and above 88.3 about 2e38, so that nothing overflows. NaN stays NaN.
@@ -58,6 +68,26 @@ pub(super) fn tanh(x: f32) -> f32 {
     let near = p * z * x + x;
     let far = 1.0 - 2.0 / (exp(2.0 * x.abs()) + 1.0);
     if x.abs() < 0.625 { near } else { far.copysign(x) }
+}
+
+/// Error function: a quotient of two polynomials in x², as in Eigen's `generic_fast_erf_float`; ±1 beyond 4.
+#[inline]
+fn erf(x: f32) -> f32 {
+    let x = x.clamp(-4.0, 4.0);
+    let z = x * x;
+    let p = -2.726_142_3e-10_f32;
+    let p = p * z + 2.770_681_4e-8;
+    let p = p * z - 2.101_024e-6;
+    let p = p * z - 5.692_506_4e-5;
+    let p = p * z - 7.349_906e-4;
+    let p = p * z - 2.954_599_8e-3;
+    let p = p * z - 1.609_603_3e-2;
+    let q = -1.456_607_2e-5_f32;
+    let q = q * z - 2.133_740_5e-4;
+    let q = q * z - 1.682_827e-3;
+    let q = q * z - 7.373_329_2e-3;
+    let q = q * z - 1.426_473_9e-2;
+    x * p / q
 }
 
 /// A function of each element.
@@ -119,13 +149,22 @@ mod tests {
         let x = Tensor::from_slice(&[f32::NAN, -1.0, 2.0], 3, &Device::Cpu).unwrap();
         let y = relu(&x).unwrap().to_vec1::<f32>().unwrap();
         assert!(y[0].is_nan() && y[1..] == [0.0, 2.0]);
-        assert!(gelu(&x).unwrap().to_vec1::<f32>().unwrap()[0].is_nan());
+        for f in [gelu, gelu_erf, silu] {
+            assert!(f(&x).unwrap().to_vec1::<f32>().unwrap()[0].is_nan());
+        }
     }
 
     #[test]
-    fn gelu_agrees_with_the_library() {
+    fn gelu_and_silu_agree_with_the_library() {
         let x = Tensor::arange_step(-8.0f32, 8.0, 0.01, &Device::Cpu).unwrap();
-        let difference = (gelu(&x).unwrap() - x.gelu().unwrap()).unwrap().abs().unwrap().max(0).unwrap();
-        assert!(difference.to_scalar::<f32>().unwrap() < 2e-6);
+        let pairs = [
+            (gelu(&x).unwrap(), x.gelu().unwrap()),
+            (gelu_erf(&x).unwrap(), x.gelu_erf().unwrap()),
+            (silu(&x).unwrap(), x.silu().unwrap()),
+        ];
+        for (i, (ours, theirs)) in pairs.into_iter().enumerate() {
+            let difference = (ours - theirs).unwrap().abs().unwrap().max(0).unwrap().to_scalar::<f32>().unwrap();
+            assert!(difference < 2e-6, "{i}: {difference}");
+        }
     }
 }
