@@ -3,8 +3,10 @@
 //! Each is asked for one package, without its dependencies, and puts one file into an empty folder. Names and versions were checked when the
 //! manifest was read, so that none can be taken for an option. What the clients say is kept for the error.
 
-use std::path::Path;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::FetchError;
@@ -12,6 +14,8 @@ use crate::fixture::{Package, Registry};
 
 /// How often a running client's progress is looked at.
 const POLL: Duration = Duration::from_millis(100);
+/// How much of what a client says is kept.
+const KEPT_BYTES: usize = 1 << 16;
 /// What a client that is not connected says, in lower case.
 const NOT_CONNECTED: &[&str] = &[
     "network is unreachable",
@@ -45,8 +49,8 @@ fn command(package: &Package, folder: &Path) -> Command {
     let mut command = Command::new(name(package.registry));
     match package.registry {
         Registry::Pypi => {
-            command.args(["download", "--no-deps", "--only-binary", ":all:", "--no-cache-dir", "--no-input", "--progress-bar", "off"]);
-            command.arg("--disable-pip-version-check").arg("-d").arg(folder);
+            command.args(["download", "--no-deps", "--only-binary", ":all:", "--no-cache-dir", "--no-input", "--retries", "2"]);
+            command.args(["--progress-bar", "off", "--disable-pip-version-check", "-d"]).arg(folder);
             if let Some(python) = &package.python {
                 command.args(["--implementation", "cp", "--python-version", python]);
             }
@@ -68,22 +72,22 @@ fn command(package: &Package, folder: &Path) -> Command {
 }
 
 /// Downloads a package into `folder`, which must be empty; `progress` is told how many bytes have come.
-pub fn download(package: &Package, folder: &Path, progress: &dyn Fn(u64)) -> Result<std::path::PathBuf, FetchError> {
+pub fn download(package: &Package, folder: &Path, progress: &dyn Fn(u64)) -> Result<PathBuf, FetchError> {
     let client = name(package.registry);
     // Both below the folder: what a client keeps beside the package would otherwise land on another disk.
     let (came, scratch) = (folder.join("package"), folder.join("scratch"));
     for path in [&came, &scratch] {
         std::fs::create_dir(path).map_err(FetchError::io("create", path))?;
     }
-    let (said, told) = (folder.join("stdout"), folder.join("stderr"));
-    let log = |path: &Path| std::fs::File::create(path).map_err(FetchError::io("create", path));
     let mut command = command(package, &came);
     command.current_dir(&came).env("TMPDIR", &scratch).env("LC_ALL", "C");
-    command.stdin(Stdio::null()).stdout(log(&said)?).stderr(log(&told)?);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => FetchError::NoClient { client, package: package.to_string() },
         _ => FetchError::Io { action: "run", path: client.into(), source },
     })?;
+    // What it says is kept in memory: the disk may be what is full.
+    let said = [child.stderr.take().map(listen), child.stdout.take().map(listen)];
     let status = loop {
         match child.try_wait().map_err(FetchError::io("run", client))? {
             Some(status) => break status,
@@ -91,10 +95,10 @@ pub fn download(package: &Package, folder: &Path, progress: &dyn Fn(u64)) -> Res
         }
         progress(bytes_below(folder));
     };
+    let said = said.map(|listener| listener.and_then(|l| l.join().ok()).unwrap_or_default());
     if !status.success() {
-        let text = [&told, &said].map(|path| std::fs::read(path).unwrap_or_default());
-        let text = text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).join("\n");
-        return Err(failure(package, &status.to_string(), &text, &came));
+        let text = said.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).join("\n");
+        return Err(failure(package, &status.to_string(), &text));
     }
     let mut files = Vec::new();
     for entry in std::fs::read_dir(&came).map_err(FetchError::io("read", &came))? {
@@ -109,19 +113,32 @@ pub fn download(package: &Package, folder: &Path, progress: &dyn Fn(u64)) -> Res
     }
 }
 
+/// Reads what a client says to its end; of much the end is kept.
+fn listen(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let (mut said, mut chunk) = (Vec::new(), [0; 4096]);
+        while let Ok(count @ 1..) = pipe.read(&mut chunk) {
+            said.extend_from_slice(&chunk[..count]);
+            if said.len() > 2 * KEPT_BYTES {
+                said.drain(..said.len() - KEPT_BYTES);
+            }
+        }
+        said
+    })
+}
+
 /// What a client's failure means, from what it printed.
-fn failure(package: &Package, status: &str, text: &str, folder: &Path) -> FetchError {
+fn failure(package: &Package, status: &str, text: &str) -> FetchError {
     let client = name(package.registry);
     let lower = text.to_lowercase();
     if lower.contains("no space left on device") || lower.contains("enospc") || lower.contains("disk quota exceeded") {
-        return FetchError::Full { path: folder.to_owned() };
+        return FetchError::Full { path: package.to_string().into() };
     }
-    let telling = |line: &&str| {
-        let line = line.to_lowercase();
-        NOT_CONNECTED.iter().any(|sign| line.contains(sign))
-    };
-    if let Some(line) = text.lines().find(telling) {
-        let (registry, message) = (package.registry.name(), shorten(line));
+    // From the first sign to the end of its line: what stands before it are names of objects and times of retries.
+    let sign = |line: &'_ str| NOT_CONNECTED.iter().filter_map(|sign| line.to_ascii_lowercase().find(sign)).min();
+    if let Some(message) = text.lines().find_map(|line| sign(line).and_then(|at| line.get(at..))) {
+        let message = shorten(message.split("')").next().unwrap_or(message));
+        let registry = package.registry.name();
         return FetchError::Unreachable { registry, package: package.to_string(), message };
     }
     let last = text.lines().map(str::trim).rfind(|l| l.to_lowercase().contains("error") || l.starts_with("E:"));
@@ -172,7 +189,8 @@ mod tests {
         let mut wheel = package(Registry::Pypi, "gensim", "4.4.0");
         assert_eq!(
             arguments(&wheel),
-            "pip download --no-deps --only-binary :all: --no-cache-dir --no-input --progress-bar off --disable-pip-version-check -d DIR gensim==4.4.0"
+            "pip download --no-deps --only-binary :all: --no-cache-dir --no-input --retries 2 --progress-bar off \
+             --disable-pip-version-check -d DIR gensim==4.4.0"
         );
         wheel.python = Some("3.11".into());
         wheel.platform = Some("manylinux_2_28_x86_64".into());
@@ -188,14 +206,14 @@ mod tests {
 
     #[test]
     fn failures_are_told_apart_by_what_the_client_says() {
-        let of = |registry, text: &str| failure(&package(registry, "x", "1"), "exit status: 1", text, Path::new("/c"));
+        let of = |registry, text: &str| failure(&package(registry, "x", "1"), "exit status: 1", text);
         for text in [
-            "WARNING: Retrying … Failed to establish a new connection: [Errno 101] Network is unreachable\nERROR: No matching distribution",
+            "WARNING: Retrying … Failed to establish a new connection: [Errno 101] Network is unreachable')': /simple/\nERROR: none",
             "npm error code EAI_AGAIN\nnpm error A complete log",
             "W: Temporary failure resolving 'x'\nE: Failed to fetch",
         ] {
             let error = of(Registry::Npm, text);
-            assert!(error.is_registry_s() && error.to_string().contains("cannot reach npm for npm x 1"), "{error}");
+            assert!(error.is_registry_s() && error.to_string().starts_with("cannot reach npm: "), "{error}");
         }
         assert!(matches!(of(Registry::Pypi, "ERROR: [Errno 28] No space left on device"), FetchError::Full { .. }));
         let none = of(Registry::Debian, "Reading lists\nE: Version '1' for 'x' was not found\n").to_string();

@@ -26,7 +26,7 @@ pub enum FetchError {
         package: String,
     },
     /// The registry was not reached.
-    #[error("cannot reach {registry} for {package}: {message}; fetch again when connected, what is finished is kept")]
+    #[error("cannot reach {registry}: {message}; fetch {package} when connected, what is finished is kept")]
     Unreachable {
         /// The registry.
         registry: &'static str,

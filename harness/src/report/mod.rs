@@ -13,7 +13,7 @@ mod tests;
 
 use crate::compare::{Comparison, Outcome, Verdict};
 use crate::filter::Filter;
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, PackageSource, Source};
 use crate::model::record::Header;
 use crate::policy::Policy;
 use crate::store::Run;
@@ -38,10 +38,17 @@ pub struct Report {
     pub fixtures: Vec<(String, String)>,
 }
 
-/// A fixture in a line: architecture, size, parameters.
+/// A fixture in a line: architecture, size, parameters, and where packages ship it the dtype that a ratio is against.
 pub fn fixture_line(fixture: &Fixture) -> String {
     let m = &fixture.manifest;
-    format!("{}, {}, {} parameters", m.architecture.name(), m.size.name(), m.parameters)
+    let native = match &m.source {
+        Source::Package(PackageSource { dtype, grid: Some(grid), .. }) => {
+            format!(", {} on the grid of {grid}: its ratios say little", dtype.name())
+        }
+        Source::Package(source) => format!(", {}", source.dtype.name()),
+        Source::Committed(_) | Source::Local(_) | Source::Hub(_) => String::new(),
+    };
+    format!("{}, {}, {} parameters{native}", m.architecture.name(), m.size.name(), m.parameters)
 }
 
 impl Report {
