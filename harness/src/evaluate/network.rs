@@ -14,6 +14,9 @@ use super::EvaluateError;
 /// in one run; longer sums are cut here into equal runs, at the same places everywhere.
 const LONGEST_SUM: usize = 512;
 
+/// Most inputs of a matrix whose second moments are recorded: with 4096 the sums take 128 MiB, and they grow with the square.
+const WIDEST_RECORDED: usize = 4096;
+
 /// Weights by name, and a record of what they were multiplied with where that is wanted.
 pub(super) struct Network {
     tensors: BTreeMap<String, Tensor>,
@@ -92,7 +95,7 @@ impl Network {
 
     /// X·Wᵀ: rows × inputs → rows × outputs; W is out × in, its later dimensions taken together.
     pub fn product(&self, name: &str, x: &Tensor) -> Result<Tensor> {
-        if let Some(record) = &self.record {
+        if let Some(record) = self.record.as_ref().filter(|_| x.dims()[1] <= WIDEST_RECORDED) {
             record.borrow_mut().entry(name.to_owned()).or_insert_with(|| Moments::new(x.dims()[1])).add(x)?;
         }
         self.tied_product(name, x)

@@ -294,8 +294,7 @@ fn evaluate_weights(manifest: &Path, weights: &Path, reference: Option<&Path>, o
         result.save(path)?;
     }
     let reference = reference.map(|path: &Path| evaluate::Outputs::load(path)).transpose()?;
-    let task = fixture.task().ok_or("the fixture has no evaluation task")?;
-    let scores = evaluate::score(task, reference.as_ref().unwrap_or(&result), &result)?;
+    let scores = evaluate::score(&fixture, reference.as_ref().unwrap_or(&result), &result)?;
     let line = |s: evaluate::Score| ScoreLine { metric: s.metric.to_owned(), value: s.value, standard_error: s.standard_error };
     Ok(Reply::Evaluated { scores: scores.into_iter().map(line).collect() })
 }
