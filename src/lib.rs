@@ -13,6 +13,7 @@ pub mod fidelity;
 pub mod kernel;
 pub mod kernels;
 pub mod pipeline;
+pub mod reference;
 pub mod registry;
 pub mod safefile;
 pub mod safewriter;

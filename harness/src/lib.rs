@@ -6,12 +6,16 @@
 pub mod baseline;
 pub mod cli;
 pub mod compare;
+pub mod convert;
+pub mod error_table;
 pub mod evaluate;
+pub mod fetch;
 mod files;
 pub mod filter;
 pub mod fixture;
 pub mod generate;
 mod git;
+pub mod golden;
 pub mod measure;
 pub mod model;
 pub mod policy;

@@ -7,11 +7,11 @@
 //! it into the box. There the nearest of n given points stands for it: code = index + n · class, decoded by growing back.
 //!
 //! The last vector may be short; c stands in for what is missing. Parts: `frame`, c then l then `far`, each an f64 (`far` is 0 where M is
-//! 0); `codes`, packed as in `radix` with base n (M + 1).
+//! 0); the codes, laid out as in `hyper_codes` with base n (M + 1).
 
 use rayon::prelude::*;
 
-use super::radix::Radix;
+use super::hyper_codes::Layout;
 use super::scale::into_dtype;
 use crate::error::DecodeError;
 use crate::kernel::{Parts, Promise};
@@ -93,9 +93,9 @@ impl<const D: usize> Frame<D> {
         Ok(Self::new(centre, side, far, classes))
     }
 
-    /// The packing of codes for `points` points.
-    fn radix(&self, points: u32) -> Radix {
-        Radix::new(points.saturating_mul(1 + u32::try_from(self.classes).unwrap_or(0)))
+    /// Number of codes for `points` points.
+    fn base(&self, points: u32) -> u32 {
+        points.saturating_mul(1 + u32::try_from(self.classes).unwrap_or(0))
     }
 
     /// Class of a vector and where it lies in the unit box.
@@ -113,19 +113,12 @@ impl<const D: usize> Frame<D> {
     }
 
     /// Packs weights; `nearest` gives the index of the nearest of `points` points in the unit box, and the squared distance.
-    pub fn encode(&self, values: &[f32], points: u32, nearest: impl Fn([f64; D]) -> (u32, f64) + Sync) -> Parts {
-        let radix = self.radix(points);
-        let mut codes = vec![0; radix.packed_bytes(values.len().div_ceil(D))];
-        let task = radix.task_codes();
-        let tasks = values.par_chunks(task * D).zip(codes.par_chunks_mut(radix.packed_bytes(task)));
-        tasks.for_each(|(values, bytes)| {
-            let code = |vector| {
-                let (class, at) = self.locate(vector);
-                nearest(at).0 + points * u32::try_from(class).unwrap_or(0)
-            };
-            radix.pack(values.chunks(D).map(code), bytes);
-        });
-        Parts::new().with("frame", self.to_bytes()).with("codes", codes)
+    pub fn encode(&self, values: &[f32], points: u32, layout: Layout, nearest: impl Fn([f64; D]) -> (u32, f64) + Sync) -> Parts {
+        let code = |i: usize| {
+            let (class, at) = self.locate(&values[i * D..values.len().min((i + 1) * D)]);
+            nearest(at).0 + points * u32::try_from(class).unwrap_or(0)
+        };
+        layout.pack(Parts::new().with("frame", self.to_bytes()), self.base(points), values.len().div_ceil(D), code)
     }
 
     /// Unpacks weights; `point` gives the place in the unit box of an index below `points`.
@@ -134,28 +127,20 @@ impl<const D: usize> Frame<D> {
         info: &TensorInfo,
         classes: usize,
         points: u32,
+        layout: Layout,
         point: impl Fn(u32) -> [f64; D] + Sync,
     ) -> Result<Weights, DecodeError> {
         let frame = Self::from_parts(parts, classes)?;
-        let radix = frame.radix(points);
-        let bytes = parts.exact("codes", radix.packed_bytes(info.elements().div_ceil(D)))?;
+        let (count, base) = (info.elements().div_ceil(D), frame.base(points));
+        layout.check(parts, base, count)?;
         let mut values = vec![0f32; info.elements()];
-        let task = radix.task_codes();
-        let tasks = values.par_chunks_mut(task * D).zip(bytes.par_chunks(radix.packed_bytes(task)));
-        let valid = tasks.map(|(values, bytes)| {
-            let mut vectors = values.chunks_mut(D);
-            radix.unpack(bytes, vectors.len(), |code| {
-                let (class, at) = ((code / points) as usize, point(code % points));
-                let edge = frame.edges[class.min(MOST_CLASSES)];
-                let coordinates = frame.centre.iter().zip(at);
-                for (value, (c, x)) in vectors.next().into_iter().flatten().zip(coordinates) {
-                    *value = nearest_finite(c + (x - 0.5) * edge);
-                }
-            })
-        });
-        if !valid.reduce(|| true, |a, b| a && b) {
-            return Err(DecodeError::corrupt("codes", "a code is beyond the number of points and classes"));
-        }
+        layout.unpack(parts, base, count, &mut values, D, |code, vector| {
+            let (class, at) = ((code / points) as usize, point(code % points));
+            let edge = frame.edges[class.min(MOST_CLASSES)];
+            for (value, (c, x)) in vector.iter_mut().zip(frame.centre.iter().zip(at)) {
+                *value = nearest_finite(c + (x - 0.5) * edge);
+            }
+        })?;
         into_dtype(info, values)
     }
 

@@ -13,6 +13,7 @@ use std::f64::consts::PI;
 use serde::{Deserialize, Serialize};
 
 use super::hyper_box::{Frame, check_config};
+use super::hyper_codes::Layout;
 use crate::error::{DecodeError, Refusal};
 use crate::kernel::{Context, Info, Kernel, Parts, Promise};
 use crate::spec::Parameter;
@@ -88,9 +89,9 @@ impl Kernel for HyperWinding {
     fn decode(&self, parts: &Parts, info: &TensorInfo, _: &Context<'_>) -> Result<Weights, DecodeError> {
         let Config { dimension, samples, classes, .. } = self.0;
         match dimension {
-            2 => Frame::<2>::decode(parts, info, classes, samples, place),
-            3 => Frame::<3>::decode(parts, info, classes, samples, place),
-            _ => Frame::<4>::decode(parts, info, classes, samples, place),
+            2 => Frame::<2>::decode(parts, info, classes, samples, Layout::Radix, place),
+            3 => Frame::<3>::decode(parts, info, classes, samples, Layout::Radix, place),
+            _ => Frame::<4>::decode(parts, info, classes, samples, Layout::Radix, place),
         }
     }
 
@@ -111,7 +112,7 @@ impl HyperWinding {
 
     fn pack<const D: usize>(&self, values: &[f32]) -> Parts {
         let index = Index::<D>::new(self.0.samples);
-        self.frame(values).encode(values, self.0.samples, |at| index.nearest(at))
+        self.frame(values).encode(values, self.0.samples, Layout::Radix, |at| index.nearest(at))
     }
 
     fn bounds<const D: usize>(&self, values: &[f32]) -> Promise {

@@ -1,8 +1,8 @@
 //! The built-in kernels: one file each, one line each in [`ENTRIES`].
 //!
 //! What kernels share stands beside them: `blocks` (formats by blocks of the flattened tensor), `codebook4` (formats of 4-bit indices),
-//! `dynamic8` (scales in 8 bits), `fit` (searches for scales), `huffman` (canonical codes over bytes), `hyper_box` (the box and classes of
-//! Hyper-Compression), `nibbles` (layouts of codes), `radix` (codes whose base is no power of two), `rows` (formats by rows), `scale`
+//! `dynamic8` (scales in 8 bits), `fit` (searches for scales), `huffman` (canonical codes over bytes), `hyper_box` and
+//! `hyper_codes` (the box, classes and codes of Hyper-Compression), `nibbles` (layouts of codes), `radix` (codes whose base is no power of two), `rows` (formats by rows), `scale`
 //! (rounding of scales and when a kernel refuses), `second_order` (calibration and the pass that uses it), `spans` (runs of weights that
 //! share a scale), `ternary` and `tl2` (packings of ternary weights). `bitnet_config` holds what `bitnet` can be set to.
 
@@ -22,6 +22,7 @@ pub mod hqq;
 pub(crate) mod huffman;
 pub mod huffman_exponent;
 mod hyper_box;
+mod hyper_codes;
 pub mod hyper_lattice;
 pub mod hyper_winding;
 pub mod int4;
@@ -99,6 +100,8 @@ pub const VARIANTS: &[&str] = &[
     "hyper-lattice:samples=225",
     "hyper-lattice:samples=1523,side=4.5,classes=2",
     "hyper-lattice:classes=1",
+    "hyper-lattice:packing=planes",
+    "hyper-lattice:samples=65536,packing=planes",
     "hyper-winding:samples=225",
     "hyper-winding:dimension=3,samples=20000,side=6.0",
     "hyper-winding:dimension=4,samples=4096,classes=1",

@@ -1,6 +1,6 @@
 //! Pipelines: a kernel, then lossless stages over its packed parts, written `kernel|stage|stage`.
 //!
-//! `hyper-lattice|entropy` packs with one and codes what comes out with the other. Stages work on bytes and know nothing of tensors. Each
+//! `bitnet|entropy` packs with one and codes what comes out with the other. Stages work on bytes and know nothing of tensors. Each
 //! part is stored as one flag byte and its content: 0 for the bytes as they were, where the stage would not have made them smaller, 1 for
 //! the stage's own. An artifact records the stages beside the kernel, so decode needs nothing else.
 
@@ -145,7 +145,9 @@ mod tests {
     fn pipelines_conform() {
         let registry = Registry::default();
         let scratch = tempfile::tempdir().unwrap();
-        for spec in ["hyper-lattice|entropy", "bitnet|entropy", "int8|zstd:level=1", "int4:group=32|entropy|zstd", "f32-raw|zstd"] {
+        for spec in
+            ["hyper-lattice:packing=planes|entropy", "bitnet|entropy", "int8|zstd:level=1", "int4:group=32|entropy|zstd", "f32-raw|zstd"]
+        {
             let kernel = registry.parse(spec).unwrap();
             assert_eq!(kernel.spec(), spec);
             let failures = conformance::check(kernel.as_ref(), &registry, scratch.path());

@@ -34,7 +34,7 @@ pub enum Command {
         #[command(subcommand)]
         command: KernelsCommand,
     },
-    /// Work with fixtures.
+    /// List fixtures by architecture and size, fetch those that packages hold, or convert a file of weights.
     Fixtures {
         /// What to do with them.
         #[command(subcommand)]
@@ -61,6 +61,12 @@ pub enum Command {
     /// Check artifacts by decoding them in a fresh process; without arguments check fixtures, policy and baselines.
     #[command(after_help = "Example: weighbridge verify model.artifact.safetensors --original model.safetensors")]
     Verify(VerifyArguments),
+    /// Work with golden artifacts, which every release decodes to the same bits.
+    Golden {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: GoldenCommand,
+    },
     /// Compress a safetensors model into an artifact.
     #[command(after_help = "Example: weighbridge encode int4:group=64 model.safetensors --output model.artifact.safetensors")]
     Encode(EncodeArguments),
@@ -101,17 +107,78 @@ pub enum KernelsCommand {
         /// Name or specification.
         kernel: String,
     },
+    /// Pack Gaussian weights with every kernel, and print the errors beside published ones and the rate-distortion bound.
+    #[command(after_help = "Example: weighbridge kernels errors --kernel 'q*' --format markdown")]
+    Errors(ErrorsArguments),
+}
+
+/// Arguments of `kernels errors`.
+#[derive(Debug, Args)]
+pub struct ErrorsArguments {
+    /// Output features of the sample.
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    pub rows: usize,
+    /// Inputs of the sample.
+    #[arg(long, value_name = "N", default_value_t = 4096)]
+    pub cols: usize,
+    /// Standard deviation of the weights.
+    #[arg(long, value_name = "SIGMA", default_value_t = 0.02)]
+    pub scale: f64,
+    /// Seed of the weights.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Only kernels that match this glob, by name or whole specification; may be given again.
+    #[arg(long, value_name = "GLOB")]
+    pub kernel: Vec<String>,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: TableFormat,
+    /// File to write instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Say nothing of progress.
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Form of the table of errors.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum TableFormat {
+    /// Aligned columns.
+    #[default]
+    Table,
+    /// A Markdown document.
+    Markdown,
+    /// JSON, at full precision.
+    Json,
 }
 
 /// What to do with fixtures.
 #[derive(Debug, Subcommand)]
 pub enum FixturesCommand {
-    /// Generate the weights of fixtures that have no trained ones, into the cache.
+    /// List them by architecture and size, with source, size, licence and whether they are there.
+    #[command(after_help = "Example: weighbridge fixtures list --format json")]
+    List {
+        /// Form of the output.
+        #[arg(long, value_enum, default_value_t)]
+        format: ListFormat,
+    },
+    /// Get the packages that fixtures come in and convert their weights, into a cache that all checkouts share.
+    #[command(
+        after_help = "The cache is the folder that WEIGHBRIDGE_CACHE names, else 'weighbridge' in your cache folder.\n\nExample: weighbridge fixtures fetch magika silero-vad"
+    )]
+    Fetch(FetchArguments),
+    /// Generate the weights of fixtures that have no trained ones, into the cache; a run makes what it needs by itself.
     #[command(after_help = "Example: weighbridge fixtures generate bert-large-generated")]
     Generate(GenerateArguments),
     /// Measure what the generator makes beside the trained layers that it imitates.
     #[command(after_help = "Example: weighbridge fixtures statistics --matrices 9")]
     Statistics(StatisticsArguments),
+    /// Convert a file of weights to safetensors, without running anything in it.
+    #[command(
+        after_help = "Example: weighbridge fixtures convert torch tiny.pth --exclude '*.num_batches_tracked' --output tiny.safetensors"
+    )]
+    Convert(ConvertArguments),
 }
 
 /// Arguments of `fixtures generate`.
@@ -136,12 +203,72 @@ pub struct StatisticsArguments {
     pub format: ListFormat,
 }
 
+/// Arguments of `fixtures fetch`.
+#[derive(Debug, Args)]
+pub struct FetchArguments {
+    /// Fixtures; all that come in packages where none is named.
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Ask no registry: finish what packages in the cache allow, and say what lacks.
+    #[arg(long)]
+    pub offline: bool,
+    /// Say nothing of progress.
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Arguments of `fixtures convert`.
+#[derive(Debug, Args)]
+pub struct ConvertArguments {
+    /// Format of the files: npz, safetensors, torch, onnx, gguf, ctranslate2.
+    pub format: String,
+    /// The file; more than one are joined in this order.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Take only tensors whose name matches this glob; may be given again.
+    #[arg(long, value_name = "GLOB")]
+    pub keep: Vec<String>,
+    /// Leave out tensors whose name matches this glob; may be given again.
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<String>,
+    /// Begin names with something else, as OLD=NEW; may be given again.
+    #[arg(long, value_name = "OLD=NEW", value_parser = rename)]
+    pub rename: Vec<crate::convert::Rename>,
+    /// Safetensors file to write.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+fn rename(text: &str) -> Result<crate::convert::Rename, String> {
+    let (prefix, with) = text.split_once('=').ok_or("write it as OLD=NEW")?;
+    Ok(crate::convert::Rename { prefix: prefix.to_owned(), with: with.to_owned() })
+}
+
 /// What to do with baselines.
 #[derive(Debug, Subcommand)]
 pub enum BaselineCommand {
     /// Make a stored run the baseline of its suite.
     #[command(after_help = "Example: weighbridge baseline accept --run reports/run.jsonl --yes")]
     Accept(AcceptArguments),
+}
+
+/// What to do with golden artifacts.
+#[derive(Debug, Subcommand)]
+pub enum GoldenCommand {
+    /// Add artifacts where there are none: of every kernel, or of the specifications given. What is there is never replaced.
+    #[command(after_help = "Example: weighbridge golden add int4:group=32 'int4|zstd'")]
+    Add(GoldenAddArguments),
+}
+
+/// Arguments of `golden add`.
+#[derive(Debug, Args)]
+pub struct GoldenAddArguments {
+    /// Kernel specifications; by default every kernel that has no artifact, and files that are missing.
+    #[arg(value_name = "SPEC")]
+    pub kernels: Vec<String>,
+    /// Encode with made-up calibration statistics, for layouts that only calibration brings out.
+    #[arg(long, requires = "kernels")]
+    pub calibrated: bool,
 }
 
 /// Globs over cases and metrics.
@@ -237,7 +364,7 @@ pub struct MeasureArguments {
     #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = size)]
     pub memory_limit: u64,
     /// Time to spend on samples of each of encode and decode of a case, after warm-up.
-    #[arg(long, value_name = "TIME", default_value = "250ms", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = duration)]
     pub time_per_case: Duration,
     /// Most samples of each.
     #[arg(long, value_name = "N", default_value_t = 100)]

@@ -33,7 +33,7 @@ pub fn encode(arguments: &EncodeArguments) -> Result<Exit, CliError> {
 }
 
 fn encode_with(worker: &mut Client, kernel: &str, model: &Path, artifact: &Path) -> Result<(u64, Encoded), WorkerError> {
-    let input_bytes = match worker.ask(&Request::Load { model: model.to_owned() })? {
+    let input_bytes = match worker.ask(&Request::Load { model: model.to_owned(), calibration: None })? {
         Reply::Loaded { input_bytes, .. } => input_bytes,
         other => return Err(worker.unexpected(&other)),
     };

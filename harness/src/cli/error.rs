@@ -5,8 +5,12 @@ use std::process::ExitCode;
 use weighbridge::error::{FileError, SpecError};
 
 use crate::baseline::BaselineError;
+use crate::convert::ConvertError;
+use crate::error_table::ErrorTableError;
+use crate::fetch::FetchError;
 use crate::filter::FilterError;
 use crate::fixture::FixtureError;
+use crate::golden::GoldenError;
 use crate::measure::MeasureError;
 use crate::measure::plan::PlanError;
 use crate::policy::{PolicyError, UnknownSuite};
@@ -45,12 +49,20 @@ impl From<Exit> for ExitCode {
 pub enum CliError {
     #[error(transparent)]
     Baseline(#[from] BaselineError),
+    #[error("'{file}': {source}")]
+    Convert { file: String, source: ConvertError },
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error(transparent)]
+    ErrorTable(#[from] ErrorTableError),
     #[error(transparent)]
     File(#[from] FileError),
     #[error(transparent)]
     Filter(#[from] FilterError),
     #[error(transparent)]
     Fixture(#[from] FixtureError),
+    #[error(transparent)]
+    Golden(#[from] GoldenError),
     #[error(transparent)]
     Measure(#[from] MeasureError),
     #[error(transparent)]
@@ -79,9 +91,18 @@ impl CliError {
     /// The exit code it ends with.
     pub fn exit(&self) -> Exit {
         match self {
+            Self::Plan(PlanError::NothingThere { .. }) => Exit::Missing,
             Self::Filter(_) | Self::Suite(_) | Self::Plan(_) | Self::Policy(_) | Self::Spec(_) | Self::Usage(_) | Self::Fixture(_) => {
                 Exit::Usage
             }
+            Self::ErrorTable(ErrorTableError::Size { .. } | ErrorTableError::Scale { .. } | ErrorTableError::Empty) => Exit::Usage,
+            Self::ErrorTable(ErrorTableError::Broken { .. }) => Exit::CaseFailed,
+            Self::ErrorTable(ErrorTableError::Spec(_)) => Exit::Unexpected,
+            Self::Golden(GoldenError::Broken { .. }) => Exit::CaseFailed,
+            Self::Golden(_) => Exit::Usage,
+            Self::Convert { source: ConvertError::Io(_), .. } => Exit::Unexpected,
+            Self::Convert { .. } => Exit::Usage,
+            Self::Fetch(e) => fetch_exit(e),
             Self::Baseline(BaselineError::Missing { .. }) => Exit::Missing,
             Self::Baseline(_) | Self::Store(_) | Self::File(_) | Self::Measure(MeasureError::Store(_)) => Exit::Usage,
             Self::Worker(WorkerError::Refused { .. }) => Exit::Usage,
@@ -96,6 +117,8 @@ impl CliError {
                 Some("measure with 'weighbridge run' and accept the result with 'weighbridge baseline accept'")
             }
             Self::Spec(_) => Some("'weighbridge kernels list' prints the kernels, 'weighbridge kernels show KERNEL' their parameters"),
+            Self::ErrorTable(ErrorTableError::Empty) => Some("without '--kernel' the table has a row for every kernel"),
+            Self::Plan(PlanError::NothingThere { .. }) => Some("'weighbridge fixtures fetch' gets what packages hold"),
             Self::Plan(PlanError::Empty { .. }) => Some("'weighbridge list cases' prints the cases of a suite"),
             Self::Store(StoreError::Busy { .. }) | Self::Measure(MeasureError::Store(StoreError::Busy { .. })) => {
                 Some("wait for it, or give another folder with '--output'")
@@ -103,5 +126,16 @@ impl CliError {
             Self::Store(StoreError::Io { action: "read", .. }) => Some("'weighbridge run' makes a run file"),
             _ => None,
         }
+    }
+}
+
+/// The exit code of a fixture that was not fetched: what is wrong with manifests and packages is told from what the system or network did.
+pub fn fetch_exit(error: &FetchError) -> Exit {
+    match error {
+        FetchError::Fixture(_) | FetchError::Digest { .. } | FetchError::Archive { .. } => Exit::Usage,
+        FetchError::Convert { .. } | FetchError::Parameters { .. } => Exit::Usage,
+        FetchError::Offline { .. } => Exit::Missing,
+        FetchError::NoClient { .. } | FetchError::Unreachable { .. } | FetchError::NotTried { .. } => Exit::Unexpected,
+        FetchError::Client { .. } | FetchError::CutShort { .. } | FetchError::Full { .. } | FetchError::Io { .. } => Exit::Unexpected,
     }
 }

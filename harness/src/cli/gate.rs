@@ -18,7 +18,7 @@ use crate::filter::Filter;
 use crate::measure::plan::Plan;
 use crate::measure::{self, Options};
 use crate::policy::Policy;
-use crate::report::{Report, csv, json, markdown, plot, terminal};
+use crate::report::{Described, Report, csv, json, markdown, plot, terminal};
 use crate::store::Run;
 use crate::worker::protocol::Sampling;
 
@@ -78,6 +78,9 @@ pub fn run(arguments: &RunArguments, root: Option<&Path>, registry: &Registry) -
         RunFormat::Jsonl => put(None, &crate::baseline::lines(&Baseline::of_run(&run), |r| filter.takes_metric(r.metric.name)))?,
     }
     let failed = run.records.iter().filter(|r| r.failure.is_some()).count();
+    if let Some(line) = run.header.not_measured_line() {
+        eprintln!("{line}");
+    }
     if !arguments.measure.quiet {
         eprintln!("{} cases, {failed} failed; raw results are in '{}'", run.records.len(), output.join("run.jsonl").display());
     }
@@ -87,9 +90,8 @@ pub fn run(arguments: &RunArguments, root: Option<&Path>, registry: &Registry) -
 fn report_of(run: &Run, baseline: &Baseline, policy: &Policy, filter: &Filter, workspace: &Workspace) -> Result<Report, CliError> {
     let comparison = Comparison::new(baseline, run, policy, filter)?;
     let measured = |name: &str| run.header.cases.iter().any(|c| c.fixture == name);
-    let fixtures =
-        workspace.fixtures()?.into_iter().filter(|f| measured(f.name())).map(|f| (f.name().to_owned(), crate::report::fixture_line(&f)));
-    Ok(Report::new(run, comparison, policy, filter, fixtures.collect()))
+    let fixtures = workspace.fixtures()?.iter().filter(|f| measured(f.name())).map(Described::of).collect();
+    Ok(Report::new(run, comparison, policy, filter, fixtures))
 }
 
 /// `compare`.

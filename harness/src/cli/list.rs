@@ -18,12 +18,12 @@ use crate::model::metric::METRICS;
 
 /// A list: column names, and a row of texts for each thing.
 pub(super) struct Listing {
-    pub(super) header: &'static [&'static str],
-    pub(super) rows: Vec<Vec<String>>,
+    pub header: &'static [&'static str],
+    pub rows: Vec<Vec<String>>,
 }
 
 impl Listing {
-    pub(super) fn render(&self, format: ListFormat) -> String {
+    pub fn render(&self, format: ListFormat) -> String {
         match format {
             ListFormat::Table => {
                 let mut table = Table::new();
@@ -72,6 +72,9 @@ pub fn list(arguments: &ListArguments, root: Option<&Path>, registry: &Registry)
         ListWhat::Cases => {
             let workspace = Workspace::find(root)?;
             let plan = Plan::new(&arguments.suite, &workspace.policy()?, workspace.fixtures()?, &[], &filter, registry)?;
+            for left_out in &plan.not_measured {
+                eprintln!("{}: {}", left_out.fixture, left_out.reason);
+            }
             let rows = plan.cases.iter().map(|c| vec![c.kernel.clone(), c.fixture.clone()]).collect();
             Listing { header: &["kernel", "fixture"], rows }
         }

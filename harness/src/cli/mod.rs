@@ -4,8 +4,12 @@ mod arguments;
 mod artifact;
 mod baseline;
 mod error;
+mod error_table;
+mod fetching;
 mod fixtures;
 mod gate;
+mod generated;
+mod golden;
 mod list;
 mod progress;
 mod verify;
@@ -18,7 +22,7 @@ use clap::{CommandFactory, Parser};
 use weighbridge::registry::Registry;
 
 use crate::worker::{heap, serve};
-use arguments::{BaselineCommand, Cli, Command, FixturesCommand, KernelsCommand};
+use arguments::{BaselineCommand, Cli, Command, FixturesCommand, GoldenCommand, KernelsCommand};
 pub use error::{CliError, Exit};
 
 /// Parses the command line, carries it out, and gives the exit code.
@@ -48,13 +52,18 @@ fn carry_out(cli: Cli, registry: Registry) -> Result<Exit, CliError> {
         Command::List(arguments) => list::list(&arguments, root, &registry),
         Command::Kernels { command: KernelsCommand::List { format } } => list::kernels(format, &registry),
         Command::Kernels { command: KernelsCommand::Show { kernel } } => list::show_kernel(&kernel, &registry),
-        Command::Fixtures { command: FixturesCommand::Generate(arguments) } => fixtures::generate(&arguments, root),
-        Command::Fixtures { command: FixturesCommand::Statistics(arguments) } => fixtures::statistics(&arguments),
+        Command::Kernels { command: KernelsCommand::Errors(arguments) } => error_table::errors(&arguments, &registry),
+        Command::Fixtures { command: FixturesCommand::List { format } } => fixtures::list(format, root),
+        Command::Fixtures { command: FixturesCommand::Fetch(arguments) } => fixtures::fetch(&arguments, root),
+        Command::Fixtures { command: FixturesCommand::Generate(arguments) } => generated::generate(&arguments, root),
+        Command::Fixtures { command: FixturesCommand::Statistics(arguments) } => generated::statistics(&arguments),
+        Command::Fixtures { command: FixturesCommand::Convert(arguments) } => fixtures::convert(&arguments),
         Command::Run(arguments) => gate::run(&arguments, root, &registry),
         Command::Compare(arguments) => gate::compare(&arguments, root),
         Command::Gate(arguments) => gate::gate(&arguments, root, &registry),
         Command::Report(arguments) => gate::report(&arguments, root),
         Command::Baseline { command: BaselineCommand::Accept(arguments) } => baseline::accept(&arguments, root, &registry),
+        Command::Golden { command: GoldenCommand::Add(arguments) } => golden::add(&arguments, root, &registry),
         Command::Verify(arguments) => verify::verify(&arguments, root, &registry),
         Command::Encode(arguments) => artifact::encode(&arguments),
         Command::Decode(arguments) => artifact::decode(&arguments),

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use weighbridge::artifact::ArtifactReader;
+use weighbridge::artifact::{ArtifactReader, FORMAT};
 use weighbridge::error::FileError;
 use weighbridge::registry::Registry;
 
@@ -11,6 +11,8 @@ use super::arguments::VerifyArguments;
 use super::workspace::{Workspace, own_worker};
 use super::{CliError, Exit};
 use crate::baseline::{Baseline, BaselineError};
+use crate::fixture::State;
+use crate::golden;
 use crate::report::format;
 use crate::worker::client::{Client, WorkerError};
 use crate::worker::protocol::{Reply, Request};
@@ -24,7 +26,7 @@ pub fn verify(arguments: &VerifyArguments, root: Option<&Path>, registry: &Regis
         if arguments.original.is_some() {
             return Err(CliError::Usage("'--original' needs an artifact to compare with".to_owned()));
         }
-        return verify_workspace(&Workspace::find(root)?);
+        return verify_workspace(&Workspace::find(root)?, registry);
     }
     let mut exit = Exit::Pass;
     for artifact in &arguments.artifacts {
@@ -47,12 +49,18 @@ pub fn verify(arguments: &VerifyArguments, root: Option<&Path>, registry: &Regis
     Ok(exit)
 }
 
-fn verify_workspace(workspace: &Workspace) -> Result<Exit, CliError> {
+fn verify_workspace(workspace: &Workspace, registry: &Registry) -> Result<Exit, CliError> {
     for fixture in workspace.fixtures()? {
-        match fixture.verify()? {
-            true => println!("fixture {}: hashes and parameter count as its manifest says", fixture.name()),
-            false => println!("fixture {}: parameter count as its manifest says; not generated yet", fixture.name()),
+        if let Some(obstacle) = fixture.state()?.obstacle() {
+            println!("fixture {}: not checked, {obstacle}", fixture.name());
+            continue;
         }
+        fixture.verify()?;
+        if fixture.state()? == State::ToGenerate {
+            println!("fixture {}: parameter count as its manifest says; to be generated", fixture.name());
+            continue;
+        }
+        println!("fixture {}: hashes and parameter count as its manifest says", fixture.name());
     }
     let policy = workspace.policy()?;
     for suite in policy.suites.keys() {
@@ -63,7 +71,29 @@ fn verify_workspace(workspace: &Workspace) -> Result<Exit, CliError> {
         }
     }
     println!("policy: valid");
-    Ok(Exit::Pass)
+    verify_golden(workspace, registry)
+}
+
+/// Golden artifacts of every format that this release reads, where the project has some.
+fn verify_golden(workspace: &Workspace, registry: &Registry) -> Result<Exit, CliError> {
+    let mut exit = Exit::Pass;
+    for format in 1..=FORMAT {
+        let folder = golden::folder(&workspace.root, format);
+        if !folder.is_dir() {
+            println!("golden artifacts of format {format}: none yet");
+            continue;
+        }
+        let broken = golden::check(&folder, registry)?;
+        for broken in &broken {
+            println!("  BROKEN: {broken}");
+            exit = Exit::CaseFailed;
+        }
+        if broken.is_empty() {
+            let count = golden::Manifest::read(&folder)?.artifacts.len();
+            println!("golden artifacts of format {format}: {count} decode to the bits they always did");
+        }
+    }
+    Ok(exit)
 }
 
 /// Whether an artifact kept its kernels' promises; without an original, whether it decodes.
@@ -98,6 +128,7 @@ fn verify_artifact(artifact: &Path, original: Option<&Path>, registry: &Registry
         model: original,
         decoded,
         passed_through,
+        calibration: None,
     })? {
         Reply::Checked(checked) => {
             for t in &checked.tensors {

@@ -5,8 +5,9 @@
 
 use candle_core::{Result, Tensor};
 
-use super::activations::{self, Patches};
+use super::activations;
 use super::network::Network;
+use super::patches::Patches;
 
 /// Stride of each block's first convolution and of its skip.
 const STRIDES: [usize; 3] = [1, 2, 2];

@@ -3,8 +3,9 @@
 use candle_core::{Result, Tensor};
 use candle_nn::ops::layer_norm;
 
-use super::activations::{self, CausalSoftmax};
+use super::activations;
 use super::network::Network;
+use super::softmax::Softmax;
 
 /// Attention heads; shapes do not tell.
 const HEADS: usize = 4;
@@ -25,7 +26,7 @@ pub(super) fn forward(network: &Network, tokens: &Tensor) -> Result<Tensor> {
         let inner = network.linear(&format!("{h}.mlp.fc"), &norm(network, &format!("{h}.ln_2"), &x)?)?;
         x = (x + network.linear(&format!("{h}.mlp.proj"), &activations::gelu(&inner)?)?)?;
     }
-    network.product("wte.weight", &norm(network, "ln_f", &x)?)
+    network.tied_product("wte.weight", &norm(network, "ln_f", &x)?)
 }
 
 fn norm(network: &Network, layer: &str, x: &Tensor) -> Result<Tensor> {
@@ -40,9 +41,7 @@ fn attend(network: &Network, h: &str, x: &Tensor, windows: usize) -> Result<Tens
     let qkv = network.linear(&format!("{h}.attn.qkv"), x)?.reshape((windows, length, 3 * HEADS, head))?.transpose(1, 2)?;
     let part = |i: usize| qkv.narrow(1, i * HEADS, HEADS)?.contiguous();
     let (q, k, v) = (part(0)?, part(1)?, part(2)?);
-    #[expect(clippy::cast_possible_truncation, reason = "a head's width is far below 2^24")]
-    let scale = 1.0 / (head as f64).sqrt() as f32;
-    let weights = q.matmul(&k.t()?)?.apply_op1_no_bwd(&CausalSoftmax { scale })?;
+    let weights = q.matmul(&k.t()?)?.apply_op1_no_bwd(&Softmax::of_heads(head, true))?;
     let mixed = weights.matmul(&v)?.transpose(1, 2)?.reshape((rows, width))?;
     network.linear(&format!("{h}.attn.proj"), &mixed)
 }

@@ -5,7 +5,7 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use super::activations::LstmCell;
+use super::cells::LstmCell;
 use super::network::Network;
 
 /// Windows × characters (U32) → predictions × classes.

@@ -1,6 +1,6 @@
 //! Evaluation: what a model's weights do on a real task, on the CPU, in batches, the same bits every time.
 //!
-//! [`outputs()`] runs a fixture's evaluation data through its network and keeps the logits; [`score`] compares a candidate's logits with the
+//! [`outputs()`] runs a fixture's evaluation data through its network and keeps what comes out; [`score`] compares a candidate's outputs with the
 //! original's, so that the original is run once and compared with many. [`layer_inputs`] runs the *calibration* data instead and keeps
 //! what second-order kernels need. This is the only module that touches candle.
 //!
@@ -16,18 +16,28 @@
 //! multiply-adds or without), which is why policy gives these metrics a tolerance.
 
 mod activations;
+mod bert;
+mod cells;
 mod cnn;
+mod crepe;
 mod data;
 mod error;
+mod g2p;
 mod gpt;
+mod llama;
 mod lstm;
-mod metrics;
 mod mlp;
 mod network;
 mod outputs;
+mod patches;
 mod run;
+mod score;
+mod silero;
+mod softmax;
+#[cfg(test)]
+mod tests;
 
 pub use error::EvaluateError;
-pub use metrics::{Score, score};
 pub use outputs::Outputs;
 pub use run::{layer_inputs, outputs};
+pub use score::{Score, score};

@@ -14,6 +14,9 @@ use super::EvaluateError;
 /// in one run; longer sums are cut here into equal runs, at the same places everywhere.
 const LONGEST_SUM: usize = 512;
 
+/// Most inputs of a matrix whose second moments are recorded: with 4096 the sums take 128 MiB, and they grow with the square.
+const WIDEST_RECORDED: usize = 4096;
+
 /// Weights by name, and a record of what they were multiplied with where that is wanted.
 pub(super) struct Network {
     tensors: BTreeMap<String, Tensor>,
@@ -92,10 +95,16 @@ impl Network {
 
     /// X·Wᵀ: rows × inputs → rows × outputs; W is out × in, its later dimensions taken together.
     pub fn product(&self, name: &str, x: &Tensor) -> Result<Tensor> {
-        let matrix = self.transposed.get(name).ok_or_else(|| no_tensor(name))?;
-        if let Some(record) = &self.record {
-            record.borrow_mut().entry(name.to_owned()).or_insert_with(|| Moments::new(matrix.dims()[0])).add(x)?;
+        if let Some(record) = self.record.as_ref().filter(|_| x.dims()[1] <= WIDEST_RECORDED) {
+            record.borrow_mut().entry(name.to_owned()).or_insert_with(|| Moments::new(x.dims()[1])).add(x)?;
         }
+        self.tied_product(name, x)
+    }
+
+    /// X·Wᵀ as [`Network::product`] has it, with nothing recorded: for a table whose rows are looked up as well. What it is as a matrix says
+    /// nothing of that other use, and a kernel that goes by half of the uses spoils the other half.
+    pub fn tied_product(&self, name: &str, x: &Tensor) -> Result<Tensor> {
+        let matrix = self.transposed.get(name).ok_or_else(|| no_tensor(name))?;
         let inputs = matrix.dim(0)?;
         let run = inputs.div_ceil(inputs.div_ceil(LONGEST_SUM));
         let mut y = x.narrow(1, 0, run)?.matmul(&matrix.narrow(0, 0, run)?)?;

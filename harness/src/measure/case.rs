@@ -29,10 +29,20 @@ impl Files {
     }
 }
 
+/// Runs a fixture's calibration data through its original weights.
+pub fn calibrate(manifest: &Path, output: &Path, own: &Launch) -> Result<(), WorkerError> {
+    let mut worker = Client::start(own)?;
+    match worker.ask(&Request::Calibrate { manifest: manifest.to_owned(), output: output.to_owned() })? {
+        Reply::Calibrated { .. } => Ok(()),
+        other => Err(worker.unexpected(&other)),
+    }
+}
+
 /// Measures one case. `launch` starts the workers under test, `own` the harness's, which checks.
 pub fn measure(
     case: &Case,
     model: &Path,
+    calibration: Option<&Path>,
     files: &Files,
     launch: &Launch,
     own: &Launch,
@@ -43,10 +53,10 @@ pub fn measure(
         move |error: WorkerError| CaseFailure { stage, message: error.to_string() }
     };
     let mut encoder = Client::start(launch).map_err(at("encode"))?;
-    let encoded = encode(&mut encoder, case, model, files).map_err(at("encode"))?;
+    let encoded = encode(&mut encoder, case, model, calibration, files).map_err(at("encode"))?;
     let mut decoder = Client::start(launch).map_err(at("decode"))?;
     let decoded = decode(&mut decoder, files).map_err(at("decode"))?;
-    let checked = check(own, case, model, files, &encoded).map_err(at("check"))?;
+    let checked = check(own, case, model, calibration, files, &encoded).map_err(at("check"))?;
     if let Some(first) = checked.broken.first() {
         let more = checked.broken.len() - 1;
         let tail = if more == 0 { String::new() } else { format!(" (and {more} more)") };
@@ -59,8 +69,8 @@ pub fn measure(
     Ok(Measured { encoded, decoded, checked, encode_times, decode_times })
 }
 
-fn encode(worker: &mut Client, case: &Case, model: &Path, files: &Files) -> Result<Encoded, WorkerError> {
-    match worker.ask(&Request::Load { model: model.to_owned() })? {
+fn encode(worker: &mut Client, case: &Case, model: &Path, calibration: Option<&Path>, files: &Files) -> Result<Encoded, WorkerError> {
+    match worker.ask(&Request::Load { model: model.to_owned(), calibration: calibration.map(Path::to_owned) })? {
         Reply::Loaded { .. } => {}
         other => return Err(worker.unexpected(&other)),
     }
@@ -77,7 +87,14 @@ fn decode(worker: &mut Client, files: &Files) -> Result<Decoded, WorkerError> {
     }
 }
 
-fn check(own: &Launch, case: &Case, model: &Path, files: &Files, encoded: &Encoded) -> Result<Checked, WorkerError> {
+fn check(
+    own: &Launch,
+    case: &Case,
+    model: &Path,
+    calibration: Option<&Path>,
+    files: &Files,
+    encoded: &Encoded,
+) -> Result<Checked, WorkerError> {
     let mut worker = Client::start(own)?;
     let passed_through = encoded.passed_through.iter().map(|p| p.name.clone()).collect();
     let request = Request::Check {
@@ -86,6 +103,7 @@ fn check(own: &Launch, case: &Case, model: &Path, files: &Files, encoded: &Encod
         model: model.to_owned(),
         decoded: files.decoded.clone(),
         passed_through,
+        calibration: calibration.map(Path::to_owned),
     };
     match worker.ask(&request)? {
         Reply::Checked(checked) => Ok(checked),

@@ -6,8 +6,8 @@ use weighbridge::error::SpecError;
 use weighbridge::registry::Registry;
 
 use crate::filter::Filter;
-use crate::fixture::Fixture;
-use crate::model::record::Case;
+use crate::fixture::{Fixture, FixtureError};
+use crate::model::record::{Case, NotMeasured};
 use crate::policy::{Policy, UnknownSuite};
 
 /// Cases to measure and the fixtures they need.
@@ -19,6 +19,8 @@ pub struct Plan {
     pub cases: Vec<Case>,
     /// Fixtures by name.
     pub fixtures: BTreeMap<String, Fixture>,
+    /// Fixtures that the suite and the filters ask for and that are not there.
+    pub not_measured: Vec<NotMeasured>,
 }
 
 /// A plan that cannot be made.
@@ -30,6 +32,17 @@ pub enum PlanError {
     /// A kernel specification of the suite is wrong.
     #[error(transparent)]
     Spec(#[from] SpecError),
+    /// Whether a fixture is there cannot be told.
+    #[error(transparent)]
+    Fixture(#[from] FixtureError),
+    /// Nothing that is asked for is there.
+    #[error("no fixture of suite '{suite}' is there: {what}")]
+    NothingThere {
+        /// The suite.
+        suite: String,
+        /// Each fixture and why.
+        what: String,
+    },
     /// The filters leave nothing.
     #[error("no case of suite '{suite}' is left by the filters")]
     Empty {
@@ -58,13 +71,26 @@ impl Plan {
                 kernels.push(spec);
             }
         }
-        let fixtures: BTreeMap<_, _> =
-            fixtures.into_iter().filter(|f| f.manifest.in_suite(suite)).map(|f| (f.name().to_owned(), f)).collect();
-        let all = fixtures.keys().flat_map(|fixture| kernels.iter().map(|k| Case { kernel: k.clone(), fixture: fixture.clone() }));
+        let (mut there, mut not_measured) = (BTreeMap::new(), Vec::new());
+        for fixture in fixtures.into_iter().filter(|f| f.manifest.in_suite(suite)) {
+            let name = fixture.name().to_owned();
+            if !kernels.iter().any(|kernel| filter.takes(kernel, &name)) {
+                continue;
+            }
+            match fixture.state()?.obstacle() {
+                None => drop(there.insert(name, fixture)),
+                Some(reason) => not_measured.push(NotMeasured { fixture: name, reason: reason.to_owned() }),
+            }
+        }
+        let all = there.keys().flat_map(|fixture| kernels.iter().map(|k| Case { kernel: k.clone(), fixture: fixture.clone() }));
         let cases: Vec<_> = all.filter(|case| filter.takes(&case.kernel, &case.fixture)).collect();
+        if cases.is_empty() && !not_measured.is_empty() {
+            let what = not_measured.iter().map(|n| format!("{} ({})", n.fixture, n.reason)).collect::<Vec<_>>().join(", ");
+            return Err(PlanError::NothingThere { suite: suite.to_owned(), what });
+        }
         if cases.is_empty() {
             return Err(PlanError::Empty { suite: suite.to_owned() });
         }
-        Ok(Self { suite: suite.to_owned(), cases, fixtures })
+        Ok(Self { suite: suite.to_owned(), cases, fixtures: there, not_measured })
     }
 }

@@ -1,13 +1,13 @@
 //! The run: times first, one case at a time and nothing beside it; evaluations after, on all processors. Each result is on disk before
 //! the next begins.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
 use sha2::{Digest, Sha256};
 
-use super::case::{Files, measure};
+use super::case::{Files, calibrate, measure};
 use super::evaluation::{Outcome, evaluate};
 use super::plan::Plan;
 use crate::fixture::Fixture;
@@ -123,8 +123,10 @@ pub fn run(plan: &Plan, options: &Options, observe: &(dyn Fn(&Event<'_>) + Sync)
         let Some(fixture) = plan.fixtures.get(&case.fixture) else { continue };
         observe(&Event::Measuring(case));
         let case_start = Instant::now();
-        let result =
-            prepare(fixture, observe).and_then(|model| measure(case, &model, &files, &options.launch, &options.own, options.sampling));
+        let result = prepare(fixture, observe).and_then(|model| {
+            let grams = calibration(fixture, &scratch, &options.own)?;
+            measure(case, &model, grams.as_deref(), &files, &options.launch, &options.own, options.sampling)
+        });
         let ok = match result {
             Ok(measured) => {
                 let ratio = as_f64(measured.checked.input_bytes) / as_f64(measured.checked.artifact_bytes);
@@ -178,6 +180,19 @@ fn prepare(fixture: &Fixture, observe: &(dyn Fn(&Event<'_>) + Sync)) -> Result<P
     prepared.map_err(|e| CaseFailure { stage: "prepare".to_owned(), message: e.to_string() })
 }
 
+/// Statistics of a fixture's layers, made where they are not there yet; `None` where it has no calibration data.
+fn calibration(fixture: &Fixture, scratch: &Path, own: &Launch) -> Result<Option<PathBuf>, CaseFailure> {
+    if fixture.manifest.calibration.is_none() {
+        return Ok(None);
+    }
+    let path = scratch.join(format!("{}.calibration.safetensors", fixture.name()));
+    if !path.exists() {
+        let fail = |e: crate::worker::client::WorkerError| CaseFailure { stage: "calibrate".to_owned(), message: e.to_string() };
+        calibrate(&fixture.path, &path, own).map_err(fail)?;
+    }
+    Ok(Some(path))
+}
+
 fn header(plan: &Plan, options: &Options) -> Result<Header, MeasureError> {
     let program = &options.launch.program;
     let bytes = std::fs::read(program).map_err(|source| MeasureError::Io { action: "read", path: program.clone(), source })?;
@@ -194,5 +209,6 @@ fn header(plan: &Plan, options: &Options) -> Result<Header, MeasureError> {
         machine: Machine::current(),
         sampling: options.sampling,
         cases: plan.cases.clone(),
+        not_measured: plan.not_measured.clone(),
     })
 }

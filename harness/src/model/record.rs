@@ -25,6 +25,16 @@ impl std::fmt::Display for Case {
     }
 }
 
+/// A fixture of the suite that a run leaves out, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct NotMeasured {
+    /// Fixture name.
+    pub fixture: String,
+    /// Why, such as `not fetched`.
+    pub reason: String,
+}
+
 /// First line of a run file: what was to be measured, with what, where.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -51,6 +61,9 @@ pub struct Header {
     pub sampling: Sampling,
     /// The cases, in order.
     pub cases: Vec<Case>,
+    /// Fixtures that belong to the suite and are not there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_measured: Vec<NotMeasured>,
 }
 
 impl Header {
@@ -68,7 +81,14 @@ impl Header {
             machine: Machine::current(),
             sampling: Sampling { threads: 1, budget_ms: 0, max_samples: 0 },
             cases: Vec::new(),
+            not_measured: Vec::new(),
         }
+    }
+
+    /// What of the suite was not measured, in words; nothing where all was.
+    pub fn not_measured_line(&self) -> Option<String> {
+        let named = self.not_measured.iter().map(|n| format!("{} ({})", n.fixture, n.reason)).collect::<Vec<_>>();
+        (!named.is_empty()).then(|| format!("Not measured: {}; 'weighbridge fixtures fetch' gets what packages hold.", named.join(", ")))
     }
 }
 
@@ -94,7 +114,7 @@ pub enum Line {
     Failed {
         /// The case.
         case: Case,
-        /// Where: `encode`, `decode`, `check`, `time` or `evaluate`.
+        /// Where: `load`, `encode`, `decode`, `check`, `time` or `evaluate`.
         stage: String,
         /// Why.
         message: String,
@@ -132,6 +152,15 @@ impl Measured {
             whole.add(Fidelity { signal: t.signal, noise: t.noise, max_abs_error: t.max_abs_error, count: t.count });
         }
         whole
+    }
+}
+
+impl Measured {
+    /// ‖X(Ŵ − W)ᵀ‖ / ‖XWᵀ‖ over all layers that there are calibration inputs for.
+    pub fn layer_output_error(&self) -> Option<f64> {
+        let sums = self.checked.tensors.iter().filter_map(|t| t.output);
+        let (signal, noise) = sums.fold((0.0, 0.0), |(s, n), o| (s + o.signal, n + o.noise));
+        (signal > 0.0).then(|| (noise.max(0.0) / signal).sqrt())
     }
 }
 
@@ -177,7 +206,14 @@ pub(crate) mod tests {
     /// A made-up record: 8 MB to 1 MB, relative error 0.1.
     pub(crate) fn case(kernel: &str, fixture: &str) -> CaseRecord {
         let samples = |ns: &[u64]| Samples { threads: 1, repetitions: 2, warmup: 1, wall_ns: ns.to_vec(), cpu_ns: ns.to_vec() };
-        let tensor = |name: &str, signal, noise| TensorError { name: name.into(), count: 1_000_000, signal, noise, max_abs_error: 0.5 };
+        let tensor = |name: &str, signal, noise| TensorError {
+            name: name.into(),
+            count: 1_000_000,
+            signal,
+            noise,
+            max_abs_error: 0.5,
+            output: None,
+        };
         CaseRecord {
             case: Case { kernel: kernel.into(), fixture: fixture.into() },
             measured: Some(Measured {

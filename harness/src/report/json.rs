@@ -6,6 +6,7 @@ use super::Report;
 use super::summary::KernelSummary;
 use crate::compare::{FailedCase, Outcome, Verdict};
 use crate::model::machine::Machine;
+use crate::model::record::NotMeasured;
 
 /// Version of the document.
 const VERSION: u32 = 1;
@@ -27,6 +28,8 @@ struct Document<'a> {
     same_machine_as_baseline: bool,
     summaries: &'a [KernelSummary],
     failures: &'a [FailedCase],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    not_measured: &'a [NotMeasured],
     rows: Vec<Row<'a>>,
     passed_through: Vec<Through<'a>>,
 }
@@ -89,6 +92,7 @@ pub fn render(report: &Report) -> serde_json::Result<String> {
         same_machine_as_baseline: c.same_machine,
         summaries: &report.summaries,
         failures: &c.failures,
+        not_measured: &report.header.not_measured,
         rows: c.rows.iter().map(Row::of).collect(),
         passed_through: report
             .passed_through

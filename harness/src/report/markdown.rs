@@ -89,8 +89,11 @@ fn provenance(report: &Report, out: &mut String) {
             writeln!(out, "- resources: CPU only, {} processors, largest worker {}, no network", header.machine.cores, format::bytes(rss));
     }
     let _ = writeln!(out, "- fixtures:");
-    for (name, description) in &report.fixtures {
-        let _ = writeln!(out, "  - `{name}`: {description}");
+    for fixture in &report.fixtures {
+        let _ = writeln!(out, "  - `{}`: {}", fixture.name, fixture.line);
+    }
+    for line in [report.left_out_line(), report.header.not_measured_line()].into_iter().flatten() {
+        let _ = writeln!(out, "\n{line}");
     }
     let _ = writeln!(
         out,

@@ -13,7 +13,7 @@ mod tests;
 
 use crate::compare::{Comparison, Outcome, Verdict};
 use crate::filter::Filter;
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, PackageSource, Source};
 use crate::model::record::Header;
 use crate::policy::Policy;
 use crate::store::Run;
@@ -34,21 +34,50 @@ pub struct Report {
     pub passed_through: Vec<(crate::model::record::Case, Vec<PassedThrough>)>,
     /// Cases of the run that the report is about.
     pub cases: usize,
-    /// What is known of each fixture that was measured: name and description.
-    pub fixtures: Vec<(String, String)>,
+    /// What is known of each fixture that was measured.
+    pub fixtures: Vec<Described>,
 }
 
-/// A fixture in a line: architecture, size, parameters.
+/// What a report knows of a fixture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// Its name.
+    pub name: String,
+    /// It in a line.
+    pub line: String,
+    /// Format whose grid its values lie on although their dtype is wider. Its ratios flatter and are left out of the means.
+    pub grid: Option<String>,
+}
+
+impl Described {
+    /// What a manifest says.
+    pub fn of(fixture: &Fixture) -> Self {
+        let grid = match &fixture.manifest.source {
+            Source::Package(source) => source.grid.clone(),
+            Source::Committed(_) | Source::Generator(_) | Source::Local(_) | Source::Hub(_) => None,
+        };
+        Self { name: fixture.name().to_owned(), line: fixture_line(fixture), grid }
+    }
+}
+
+/// A fixture in a line: architecture, size, parameters, and where packages ship it the dtype that a ratio is against.
 pub fn fixture_line(fixture: &Fixture) -> String {
     let m = &fixture.manifest;
-    let generated = if fixture.is_generated() { ", generated weights" } else { "" };
-    format!("{}, {}, {} parameters{generated}", m.architecture.name(), m.size.name(), m.parameters)
+    let native = match &m.source {
+        Source::Package(PackageSource { dtype, grid: Some(grid), .. }) => {
+            format!(", {} on the grid of {grid}", dtype.name())
+        }
+        Source::Package(source) => format!(", {}", source.dtype.name()),
+        Source::Generator(recipe) => format!(", {}, generated weights", recipe.dtype.name()),
+        Source::Committed(_) | Source::Local(_) | Source::Hub(_) => String::new(),
+    };
+    format!("{}, {}, {} parameters{native}", m.architecture.name(), m.size.name(), m.parameters)
 }
 
 impl Report {
     /// Puts a run and its comparison together.
-    pub fn new(run: &Run, comparison: Comparison, policy: &Policy, filter: &Filter, fixtures: Vec<(String, String)>) -> Self {
-        let summaries = summary::summarise(&comparison, policy);
+    pub fn new(run: &Run, comparison: Comparison, policy: &Policy, filter: &Filter, fixtures: Vec<Described>) -> Self {
+        let summaries = summary::summarise(&comparison, policy, &|name| fixtures.iter().any(|f| f.name == name && f.grid.is_some()));
         let through = |r: &crate::model::record::CaseRecord| {
             let passed = r.measured.as_ref()?.encoded.passed_through.clone();
             let wanted = filter.takes(&r.case.kernel, &r.case.fixture) && !passed.is_empty();
@@ -57,6 +86,13 @@ impl Report {
         let cases = run.header.cases.iter().filter(|c| filter.takes(&c.kernel, &c.fixture)).count();
         let passed_through = run.records.iter().filter_map(through).collect();
         Self { header: run.header.clone(), seconds: run.seconds, comparison, summaries, passed_through, cases, fixtures }
+    }
+
+    /// Which ratios the means leave out and why, in words; nothing where they leave out none.
+    pub fn left_out_line(&self) -> Option<String> {
+        let named = self.fixtures.iter().filter_map(|f| Some(format!("{} (grid of {})", f.name, f.grid.as_ref()?))).collect::<Vec<_>>();
+        let why = "values that were rounded to a grid before and are held in a wider dtype flatter a ratio";
+        (!named.is_empty()).then(|| format!("Not in the mean ratios: {}; {why}.", named.join(", ")))
     }
 
     /// The verdict in words.

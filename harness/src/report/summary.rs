@@ -1,11 +1,11 @@
 //! The reviewer's five rows: compression ratio, both speeds, memory and accuracy loss, one block a kernel and one over all.
 //!
 //! Ratios and speeds are geometric means over fixtures, memory is the largest, accuracy loss the mean. Before and after are taken over
-//! the same cases wherever there is a case that both sides have.
+//! the same cases wherever there is a case that both sides have. Ratios of fixtures whose values lie on a grid are no part of a mean.
 
 use serde::Serialize;
 
-use crate::compare::{Comparison, Verdict};
+use crate::compare::{Comparison, Row, Verdict};
 use crate::policy::{Policy, Target};
 
 /// One of the five rows.
@@ -66,24 +66,26 @@ impl Mean {
     }
 }
 
-/// Blocks for each kernel in the run's order, then one over all.
-pub fn summarise(comparison: &Comparison, policy: &Policy) -> Vec<KernelSummary> {
+/// Blocks for each kernel in the run's order, then one over all. `on_grid` tells of a fixture by name whether its ratios flatter.
+pub fn summarise(comparison: &Comparison, policy: &Policy, on_grid: &dyn Fn(&str) -> bool) -> Vec<KernelSummary> {
     let mut kernels: Vec<&str> = Vec::new();
     for row in &comparison.rows {
         if !kernels.contains(&row.case.kernel.as_str()) {
             kernels.push(&row.case.kernel);
         }
     }
-    let mut summaries: Vec<_> = kernels.iter().map(|k| summary(comparison, Some(k), policy.targets.get(*k))).collect();
+    let mut summaries: Vec<_> = kernels.iter().map(|k| summary(comparison, on_grid, Some(k), policy.targets.get(*k))).collect();
     if !summaries.is_empty() {
-        summaries.push(summary(comparison, None, None));
+        summaries.push(summary(comparison, on_grid, None, None));
     }
     summaries
 }
 
-fn summary(comparison: &Comparison, kernel: Option<&str>, target: Option<&Target>) -> KernelSummary {
+fn summary(comparison: &Comparison, on_grid: &dyn Fn(&str) -> bool, kernel: Option<&str>, target: Option<&Target>) -> KernelSummary {
+    let counts = |r: &Row| r.metric.name != "compression_ratio" || !on_grid(&r.case.fixture);
     let sides = |metrics: &[&str], mean: Mean| {
-        let rows = || comparison.rows.iter().filter(|r| kernel.is_none_or(|k| r.case.kernel == k) && metrics.contains(&r.metric.name));
+        let ours = |r: &&Row| kernel.is_none_or(|k| r.case.kernel == k) && metrics.contains(&r.metric.name) && counts(r);
+        let rows = || comparison.rows.iter().filter(ours);
         let both: Vec<_> = rows().filter_map(|r| Some((r.before?, r.after?))).collect();
         if both.is_empty() {
             let before: Vec<_> = rows().filter_map(|r| r.before).collect();
@@ -154,12 +156,18 @@ mod tests {
         let after = Run::of(vec![case("int4", "mlp"), bigger, case("int4", "gpt")]);
         let policy = Policy::parse(crate::policy::EMBEDDED, "embedded").unwrap();
         let comparison = Comparison::new(&Baseline::of_run(&before), &after, &policy, &Filter::all()).unwrap();
-        let summaries = summarise(&comparison, &policy);
+        let summaries = summarise(&comparison, &policy, &|_| false);
         assert_eq!(summaries.len(), 2);
         let ratio = &summaries[0].rows[0];
         // The geometric mean of 8 and 2; the new fixture does not shift the comparison.
         assert_eq!((ratio.before.unwrap().round(), ratio.after.unwrap().round()), (4.0, 4.0));
         assert_eq!(summaries[0].rows[1].after.map(f64::round), Some(1000.0));
         assert_eq!(summaries[1].label(), "all kernels");
+        // Without the fixture on a grid the mean is the other's ratio alone; its speed still counts.
+        let without = summarise(&comparison, &policy, &|name| name == "cnn");
+        assert_eq!((without[0].rows[0].before.map(f64::round), without[0].rows[0].after.map(f64::round)), (Some(8.0), Some(8.0)));
+        assert_eq!(without[0].rows[1], summaries[0].rows[1]);
+        let nothing = summarise(&comparison, &policy, &|_| true);
+        assert_eq!((nothing[0].rows[0].before, nothing[0].rows[0].after), (None, None));
     }
 }

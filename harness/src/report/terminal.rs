@@ -38,6 +38,9 @@ pub fn render(report: &Report) -> String {
             report.cases
         );
     }
+    for line in [report.left_out_line(), report.header.not_measured_line()].into_iter().flatten() {
+        let _ = writeln!(out, "{line}");
+    }
     let _ = writeln!(out, "Times are shown, not gated: they were not sampled beside the baseline's build.");
     let _ = write!(out, "{}", report.verdict_line());
     out

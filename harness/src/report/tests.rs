@@ -1,6 +1,6 @@
 //! Snapshots of every form of a report, from made-up records on a made-up machine.
 
-use super::{Report, csv, json, markdown, plot, terminal};
+use super::{Described, Report, csv, json, markdown, plot, terminal};
 use crate::baseline::Baseline;
 use crate::compare::Comparison;
 use crate::filter::Filter;
@@ -34,6 +34,10 @@ fn run_of(records: Vec<CaseRecord>) -> Run {
     run
 }
 
+fn described(name: &str, grid: Option<&str>) -> Described {
+    Described { name: name.into(), line: "MLP, small, 535818 parameters".into(), grid: grid.map(str::to_owned) }
+}
+
 /// A baseline of three cases; a run in which one got wider, one failed, one is unchanged and one is new.
 fn report() -> Report {
     let baseline = run_of(vec![case("int4", "mlp"), case("int8", "mlp"), case("q4_0", "mlp")]);
@@ -47,7 +51,7 @@ fn report() -> Report {
     let run = run_of(vec![wider, failed, case("q4_0", "mlp"), case("bitnet", "mlp")]);
     let policy = Policy::parse(crate::policy::EMBEDDED, "embedded").unwrap();
     let comparison = Comparison::new(&Baseline::of_run(&baseline), &run, &policy, &Filter::all()).unwrap();
-    Report::new(&run, comparison, &policy, &Filter::all(), vec![("mlp".into(), "MLP, small, 535818 parameters".into())])
+    Report::new(&run, comparison, &policy, &Filter::all(), vec![described("mlp", None)])
 }
 
 #[test]
@@ -76,5 +80,17 @@ fn the_plot_shows_every_case_and_the_bound() {
     assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
     for text in ["int4", "q4_0", "bitnet", "Gaussian bound", "bits per weight", "relative error"] {
         assert!(svg.contains(text), "no '{text}'");
+    }
+}
+
+#[test]
+fn a_fixture_on_a_grid_has_no_headline_ratio_and_the_reports_say_so() {
+    let run = run_of(vec![case("int4", "coarse")]);
+    let policy = Policy::parse(crate::policy::EMBEDDED, "embedded").unwrap();
+    let comparison = Comparison::new(&Baseline::default(), &run, &policy, &Filter::all()).unwrap();
+    let report = Report::new(&run, comparison, &policy, &Filter::all(), vec![described("coarse", Some("q4_1"))]);
+    assert_eq!(report.summaries[0].rows[0].after, None);
+    for text in [terminal::render(&report), markdown::render(&report)] {
+        assert!(text.contains("Not in the mean ratios: coarse (grid of q4_1); values that were rounded"), "{text}");
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The built-in kernels are served by `weighbridge worker`; any other program that speaks [`protocol`] can take its place.
 
+pub mod calibration;
 pub mod client;
 pub mod heap;
 pub mod protocol;

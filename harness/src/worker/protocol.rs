@@ -24,6 +24,10 @@ pub enum Request {
     Load {
         /// The file.
         model: PathBuf,
+        /// Statistics of the layers' inputs on calibration data, for kernels that use them: a safetensors file in which the matrix XᵀX of
+        /// tensor `w` is `w`, f32, n × n, and its number of samples is `w#samples`, f32, one element.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        calibration: Option<PathBuf>,
     },
     /// Encode the loaded model once and write the artifact; one thread, peak heap measured.
     Encode {
@@ -65,6 +69,16 @@ pub enum Request {
         decoded: PathBuf,
         /// Names of tensors that passed through and so must be equal.
         passed_through: Vec<String>,
+        /// Statistics of the layers' inputs, for the error of the layers' outputs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        calibration: Option<PathBuf>,
+    },
+    /// Run a fixture's calibration data through its original weights and write the statistics of the layers' inputs.
+    Calibrate {
+        /// The fixture's manifest.
+        manifest: PathBuf,
+        /// Where the statistics go.
+        output: PathBuf,
     },
     /// Run a fixture's evaluation task on a model's weights.
     Evaluate {
@@ -128,6 +142,11 @@ pub enum Reply {
     },
     /// To `check`.
     Checked(Checked),
+    /// To `calibrate`.
+    Calibrated {
+        /// Tensors there are statistics for.
+        tensors: usize,
+    },
     /// To `evaluate`.
     Evaluated {
         /// Scores against the reference.
@@ -214,6 +233,19 @@ pub struct TensorError {
     pub noise: f64,
     /// Largest |decoded − original|.
     pub max_abs_error: f64,
+    /// Error sums of the layer's outputs on calibration inputs, where there are some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<OutputError>,
+}
+
+/// Error sums of a layer's outputs XWᵀ, from XᵀX.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct OutputError {
+    /// ‖XWᵀ‖².
+    pub signal: f64,
+    /// ‖X(Ŵ − W)ᵀ‖².
+    pub noise: f64,
 }
 
 /// A score of an evaluation.

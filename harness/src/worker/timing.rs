@@ -24,13 +24,15 @@ fn elapsed_ns(start: Instant) -> u64 {
     u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Samples `pass`, which must run on the calling thread where `sampling.threads` is 1.
-pub fn sample<E>(sampling: Sampling, mut pass: impl FnMut() -> Result<(), E>) -> Result<Samples, E> {
+/// Samples `pass`, which must run on the calling thread where `sampling.threads` is 1. `first` is the same work with something beside it,
+/// such as a digest of what came out: the first pass of the warm-up, and of a slow operation the whole of it.
+pub fn sample<E>(sampling: Sampling, first: impl FnOnce() -> Result<(), E>, mut pass: impl FnMut() -> Result<(), E>) -> Result<Samples, E> {
     let budget = Duration::from_millis(sampling.budget_ms);
     let start = Instant::now();
-    let mut warmup = 0u64;
-    let mut fastest = u64::MAX;
-    while warmup == 0 || (start.elapsed() < budget / WARMUP_SHARE && warmup < 1000) {
+    first()?;
+    let mut warmup = 1u64;
+    let mut fastest = elapsed_ns(start).max(1);
+    while start.elapsed() < budget / WARMUP_SHARE && warmup < 1000 {
         let pass_start = Instant::now();
         pass()?;
         fastest = fastest.min(elapsed_ns(pass_start).max(1));
@@ -64,19 +66,21 @@ mod tests {
     #[test]
     fn short_passes_are_batched_and_long_ones_are_not() {
         let sampling = Sampling { threads: 1, budget_ms: 20, max_samples: 5 };
-        let samples = sample::<()>(sampling, || Ok(())).unwrap();
+        let samples = sample::<()>(sampling, || Ok(()), || Ok(())).unwrap();
         assert!(samples.repetitions > 100 && samples.wall_ns.len() == samples.cpu_ns.len() && !samples.wall_ns.is_empty());
         let slow = || {
             std::thread::sleep(Duration::from_millis(30));
             Ok::<_, ()>(())
         };
-        let samples = sample(sampling, slow).unwrap();
+        let samples = sample(sampling, slow, slow).unwrap();
         assert_eq!((samples.repetitions, samples.warmup), (1, 1));
         assert!(samples.cpu_ns.iter().sum::<u64>() < samples.wall_ns.iter().sum::<u64>());
     }
 
     #[test]
     fn a_failing_pass_ends_it() {
-        assert_eq!(sample(Sampling { threads: 1, budget_ms: 5, max_samples: 2 }, || Err("no")), Err("no"));
+        let sampling = Sampling { threads: 1, budget_ms: 5, max_samples: 2 };
+        assert_eq!(sample(sampling, || Err("first"), || Ok(())), Err("first"));
+        assert_eq!(sample(sampling, || Ok(()), || Err("later")), Err("later"));
     }
 }

@@ -1,0 +1,14 @@
+//! Evaluation and calibration data: one reader for each form, digests checked first, and what all of them give.
+
+mod examples;
+mod images;
+mod passages;
+mod sound;
+mod text;
+mod words;
+
+pub(super) use examples::{Examples, Inputs, Truth};
+pub(super) use passages::Judgements;
+#[cfg(test)]
+pub(super) use passages::Pair;
+pub(super) use words::Word;

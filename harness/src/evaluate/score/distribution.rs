@@ -1,0 +1,101 @@
+//! Output distributions: how far the candidate's are from the original's.
+//!
+//! A row that holds NaN or an infinity counts as the worst answer: wrong, in disagreement, infinitely improbable. [`super::super::outputs()`]
+//! refuses such rows; stored files may still hold them.
+
+use super::Score;
+use super::sample::Sample;
+
+/// What one row of logits says, where exactly one class is right: probabilities are a softmax.
+pub(super) struct Row {
+    pub reference_right: bool,
+    pub right: bool,
+    pub same: bool,
+    /// KL(original ‖ candidate) in nats.
+    pub kl: f64,
+    /// −ln of the probability of the right class.
+    pub reference_surprise: f64,
+    pub surprise: f64,
+}
+
+impl Row {
+    pub fn new(reference: &[f32], candidate: &[f32], target: u32) -> Self {
+        let target = target as usize;
+        let (top, total) = (argmax(reference), log_sum(reference));
+        let log_p = |i: usize| f64::from(reference[i]) - total;
+        let (reference_right, reference_surprise) = (top == target, -log_p(target));
+        if candidate.iter().any(|x| !x.is_finite()) {
+            let worst = f64::INFINITY;
+            return Self { reference_right, right: false, same: false, kl: worst, reference_surprise, surprise: worst };
+        }
+        let (other, total) = (argmax(candidate), log_sum(candidate));
+        let log_q = |i: usize| f64::from(candidate[i]) - total;
+        let kl = (0..reference.len()).map(|i| log_p(i).exp() * (log_p(i) - log_q(i))).sum::<f64>();
+        // Equal distributions may sum to a rounding error below zero.
+        Self { reference_right, right: other == target, same: other == top, kl: kl.max(0.0), reference_surprise, surprise: -log_q(target) }
+    }
+}
+
+/// KL(original ‖ candidate) in nats of a row of logits, each of which stands for a yes or no of its own: the sum over them.
+pub(super) fn bernoulli_kl(reference: &[f32], candidate: &[f32]) -> f64 {
+    if candidate.iter().any(|x| !x.is_finite()) {
+        return f64::INFINITY;
+    }
+    // −ln of a yes is ln(1 + e^−x), that of a no is x more.
+    let surprise = |x: f64| (-x).max(0.0) + (-x.abs()).exp().ln_1p();
+    let term = |(&p, &q): (&f32, &f32)| {
+        let (p, q) = (f64::from(p), f64::from(q));
+        let (yes, other) = (surprise(p), surprise(q));
+        (-yes).exp() * (other - yes) + (-(yes + p)).exp() * (other + q - yes - p)
+    };
+    reference.iter().zip(candidate).map(term).sum::<f64>().max(0.0)
+}
+
+/// Mean, median, tail and largest of the divergences.
+pub(super) fn divergences(kl: &Sample) -> Vec<Score> {
+    let quantile = |metric, share| {
+        let (value, error) = kl.quantile(share);
+        Score::new(metric, value, error)
+    };
+    vec![
+        Score::new("kl_divergence", kl.mean, kl.error),
+        quantile("kl_divergence_median", 0.5),
+        quantile("kl_divergence_p99", 0.99),
+        quantile("kl_divergence_p999", 0.999),
+        Score::new("kl_divergence_max", kl.largest(), f64::NAN),
+    ]
+}
+
+/// The first of the largest; values are finite.
+pub(in crate::evaluate) fn argmax(row: &[f32]) -> usize {
+    (1..row.len()).fold(0, |best, i| if row[i] > row[best] { i } else { best })
+}
+
+/// ln Σ exp.
+fn log_sum(row: &[f32]) -> f64 {
+    let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let largest = f64::from(largest);
+    largest + row.iter().map(|&x| (f64::from(x) - largest).exp()).sum::<f64>().ln()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_classes_are_one_yes_or_no() {
+        for (p, q) in [(0.3f32, -1.2), (-4.0, 2.5), (30.0, 29.0), (-80.0, -81.0)] {
+            let (one, two) = (bernoulli_kl(&[p], &[q]), Row::new(&[0.0, p], &[0.0, q], 0).kl);
+            assert!((one - two).abs() <= 1e-12 + 1e-9 * two, "{p} {q}: {one} {two}");
+        }
+    }
+
+    #[test]
+    fn independent_answers_add_up() {
+        let (p, q) = ([0.5f32, -2.0, 3.0], [0.1f32, -1.0, 3.0]);
+        let each = (0..3).map(|i| bernoulli_kl(&p[i..=i], &q[i..=i])).sum::<f64>();
+        assert!((bernoulli_kl(&p, &q) - each).abs() < 1e-15 && each > 0.0);
+        assert_eq!(bernoulli_kl(&p, &p), 0.0);
+        assert_eq!(bernoulli_kl(&p, &[0.0, f32::NAN, 0.0]), f64::INFINITY);
+    }
+}

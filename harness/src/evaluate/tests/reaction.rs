@@ -1,0 +1,110 @@
+//! How the originals react to symmetric round-to-nearest: the whole chain from rounded weights to scores, beside NumPy's.
+//!
+//! The numbers were printed by `fixtures/make/figures.py --react`. They are also what `../fixtures/README.md` shows.
+
+use std::collections::BTreeMap;
+
+use weighbridge::weights::{Values, Weights};
+
+use super::fixture;
+use crate::evaluate::{outputs, score};
+
+/// Codes from −(2^(bits−1) − 1) to 2^(bits−1) − 1 times a scale for each `group` of a row, or for the row where that is 0.
+fn round(weights: &Weights, bits: u32, group: usize) -> Weights {
+    let info = weights.info();
+    if info.shape.len() < 2 {
+        return weights.clone();
+    }
+    let mut values = weights.to_f32().into_owned();
+    let (_, columns) = info.rows_cols();
+    let largest = f32::from((1i16 << (bits - 1)) - 1);
+    for row in values.chunks_mut(columns) {
+        let width = if group == 0 { columns } else { group };
+        for cells in row.chunks_mut(width) {
+            let scale = cells.iter().fold(0.0f32, |m, x| m.max(x.abs())) / largest;
+            if scale > 0.0 {
+                cells.iter_mut().for_each(|x| *x = (*x / scale).round_ties_even().clamp(-largest, largest) * scale);
+            }
+        }
+    }
+    Weights::new(info.name.clone(), info.shape.clone(), Values::F32(values)).unwrap()
+}
+
+/// A rounding's name, bits and group, and NumPy's values for some metrics.
+type Reaction<'a> = (&'a str, u32, usize, &'a [f64]);
+
+/// Compares scores of rounded weights with NumPy's, within the tolerance given for each metric: absolute, or relative where negative.
+fn react(name: &str, metrics: &[(&str, f64)], reactions: &[Reaction]) {
+    let fixture = fixture(name);
+    let original = fixture.weights().unwrap();
+    let reference = outputs(&fixture, &original).unwrap();
+    for &(label, bits, group, expected) in reactions {
+        let rounded = original.iter().map(|(n, w)| (n.clone(), round(w, bits, group))).collect::<BTreeMap<_, _>>();
+        let scores = score(&fixture, &reference, &outputs(&fixture, &rounded).unwrap()).unwrap();
+        assert_eq!(metrics.len(), expected.len());
+        for (&(metric, tolerance), &numpy) in metrics.iter().zip(expected) {
+            let found = scores.iter().find(|s| s.metric == metric).unwrap();
+            println!("{name} {label} {metric} {:.6}, NumPy {numpy}, standard error {:?}", found.value, found.standard_error);
+            let allowed = if tolerance < 0.0 { -tolerance * numpy } else { tolerance };
+            assert!((found.value - numpy).abs() <= allowed, "{name} {label} {metric}: {} against {numpy}", found.value);
+        }
+    }
+}
+
+#[test]
+fn g2p_reacts_as_in_numpy() {
+    let metrics =
+        [("word_accuracy", 0.101), ("phoneme_error_rate", 0.03), ("same_word", 0.101), ("same_top1", 0.02), ("kl_divergence", -0.01)];
+    react(
+        "g2p-en",
+        &metrics,
+        &[
+            ("int8 c", 8, 0, &[69.15, 9.892_387, 98.35, 99.800_701, 0.000_12]),
+            ("int4 g32", 4, 32, &[65.4, 11.618_82, 80.95, 97.388_496, 0.021_607]),
+            ("int4 c", 4, 0, &[62.95, 12.450_183, 75.0, 96.055_254, 0.043_969]),
+            ("int3 c", 3, 0, &[40.05, 23.927_603, 45.45, 87.560_992, 0.295_601]),
+        ],
+    );
+}
+
+#[test]
+fn crepe_reacts_as_in_numpy() {
+    react(
+        "crepe-tiny",
+        &[("pitch_accuracy", 0.01), ("same_top1", 0.626), ("kl_divergence", -0.01)],
+        &[
+            ("int8 c", 8, 0, &[95.0, 96.875, 0.000_467]),
+            ("int4 g32", 4, 32, &[93.75, 80.625, 0.052_821]),
+            ("int4 c", 4, 0, &[93.75, 72.5, 0.232_158]),
+            ("int3 c", 3, 0, &[73.125, 33.125, 4.253_338]),
+        ],
+    );
+}
+
+#[test]
+fn silero_reacts_as_in_numpy() {
+    react(
+        "silero-vad",
+        &[("auc", 0.000_05), ("top1_accuracy", 0.101), ("same_top1", 0.101), ("kl_divergence", -0.01)],
+        &[
+            ("int8 c", 8, 0, &[0.947_939, 87.399_194, 99.495_968, 0.002_082]),
+            ("int4 g32", 4, 32, &[0.931_449, 84.173_387, 96.068_548, 0.041_65]),
+            ("int4 c", 4, 0, &[0.933_039, 86.391_129, 95.060_484, 0.057_839]),
+            ("int3 c", 3, 0, &[0.906_431, 81.451_613, 83.467_742, 0.283_596]),
+        ],
+    );
+}
+
+#[test]
+fn minilm_s_front_reacts_as_in_numpy() {
+    react(
+        "minilm-front",
+        &[("embedding_cosine", 0.000_002)],
+        &[
+            ("int8 c", 8, 0, &[0.999_715]),
+            ("int4 g32", 4, 32, &[0.985_955]),
+            ("int4 c", 4, 0, &[0.941_209]),
+            ("int3 c", 3, 0, &[0.801_113]),
+        ],
+    );
+}
