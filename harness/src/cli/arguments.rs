@@ -364,7 +364,7 @@ pub struct MeasureArguments {
     #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = size)]
     pub memory_limit: u64,
     /// Time to spend on samples of each of encode and decode of a case, after warm-up.
-    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "60ms", value_parser = duration)]
     pub time_per_case: Duration,
     /// Most samples of each.
     #[arg(long, value_name = "N", default_value_t = 100)]

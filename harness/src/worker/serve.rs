@@ -16,8 +16,9 @@ use weighbridge::simd::Level;
 use weighbridge::weights::Weights;
 
 use super::calibration::{self, Grams};
+use super::heap;
 use super::protocol::{Checked, Decoded, Encoded, Reply, Request, Sampling, ScoreLine, TensorError, VERSION};
-use super::{heap, timing};
+use super::timing::{self, Beside};
 use crate::evaluate;
 use crate::fixture::{self, Fixture};
 
@@ -174,10 +175,10 @@ fn time_encode(model: &[Tensor], grams: &Grams, kernel: &dyn AnyKernel, sampling
     };
     pool(sampling.threads)?.install(|| {
         let mut digest = Sha256::new();
-        let first = || {
+        let first = |beside: &mut Beside| {
             for tensor in model {
                 if let Ok(parts) = encode_tensor(kernel, tensor, grams) {
-                    digest_parts(&mut digest, &parts);
+                    beside.spend(|| digest_parts(&mut digest, &parts));
                 }
             }
             Ok(())
@@ -217,9 +218,10 @@ fn time_decode(reader: &ArtifactReader, sampling: Sampling) -> Result<Reply, Fai
     };
     pool(sampling.threads)?.install(|| {
         let mut digest = Sha256::new();
-        let first = || {
+        let first = |beside: &mut Beside| {
             for (i, parts) in parts.iter().enumerate() {
-                digest.update(reader.decode(i, parts, &Context::default())?.raw().3);
+                let tensor = reader.decode(i, parts, &Context::default())?;
+                beside.spend(|| digest.update(tensor.raw().3));
             }
             Ok(())
         };
