@@ -3,7 +3,7 @@
 //! | part | holds |
 //! |---|---|
 //! | `base` | the tensor's lowest exponent, i16 |
-//! | `seeds` | for each block the offset of its basis into the [cycle](super::lfsr::cycle), u16; 65535 is never written |
+//! | `seeds` | for each block the offset of its basis into the [cycle], u16; 65535 is never written |
 //! | `exponents` | for each block a nibble: its exponent less the lowest |
 //! | `coefficients` | for each block P nibbles, two's complement |
 //!

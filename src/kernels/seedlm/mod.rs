@@ -12,7 +12,7 @@
 //!
 //! - Bases that lose rank take part with their pseudo-inverse (at 4.5 bits 46 of them, at 6.5 bits about three thousand).
 //!
-//! The [scan](scan) gives the same bytes as a [slow search](reference) on each instruction set and number of threads.
+//! The [scan] gives the same bytes as a [slow search](mod@reference) on each instruction set and number of threads.
 
 use serde::{Deserialize, Serialize};
 

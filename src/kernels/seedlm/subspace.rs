@@ -1,7 +1,7 @@
 //! The bound of bases with fewer columns than rows: the squared distance of the block to the space that the columns span.
 //!
 //! With U = Q·R the error is (‖w‖² − ‖Qᵀw‖²) + ‖Qᵀw − R·t̂‖², and the score is the first term. Qᵀw = R⁻ᵀ(Uᵀw), and because column p of the
-//! basis at an offset is column p − 1 at the next, (Uᵀw)ₚ at offset s is Y[s + p] with Y[j] = Σ u[j + c·P]·w꜀: C multiplications a seed.
+//! basis at an offset is column p − 1 at the next, (Uᵀw)ₚ at offset s is `Y[s + p]` with `Y[j] = Σ u[j + c·P]·w꜀`: C multiplications a seed.
 //! For the few *hard* seeds, bases so close to losing rank that f32 says nothing of R⁻ᵀ, Qᵀw is computed as it stands.
 
 use super::basis::Factors;
