@@ -12,8 +12,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::entry::Migration;
 use crate::error::{DecodeError, FileError, WeightsError};
 use crate::kernel::{AnyKernel, Context, Part, Parts};
+use crate::pipeline::mixed;
 use crate::registry::Registry;
 use crate::safefile::SafeFile;
 use crate::safewriter::{Entry, SafeWriter, sibling};
@@ -102,8 +104,9 @@ impl ArtifactWriter {
         })
     }
 
-    /// Adds a tensor's packed parts.
+    /// Adds a tensor's packed parts; of a mixed pipeline the kernel that took the tensor is recorded.
     pub fn add_encoded(&mut self, info: &TensorInfo, kernel: &dyn AnyKernel, parts: &Parts) -> Result<(), FileError> {
+        let kernel = kernel.for_tensor(info);
         let id = kernel.info();
         let codec = WireCodec { kernel: id.id.to_owned(), version: id.version, config: kernel.config(), stages: kernel.stages() };
         let index = self.codecs.iter().position(|c| *c == codec).unwrap_or_else(|| {
@@ -245,6 +248,7 @@ pub struct ArtifactReader {
     file: SafeFile,
     index: WireIndex,
     kernels: Vec<Box<dyn AnyKernel>>,
+    migrations: Vec<Migration>,
 }
 
 impl ArtifactReader {
@@ -261,16 +265,41 @@ impl ArtifactReader {
         let index: WireIndex = serde_json::from_str(text).map_err(|e| not(format!("its metadata does not parse: {e}")))?;
         let spec_error = |source| FileError::Spec { path: path.to_owned(), source };
         let kernels = index.codecs.iter().map(|c| registry.recorded(&c.kernel, c.version, c.config.clone(), &c.stages));
-        let kernels = kernels.collect::<Result<Vec<_>, _>>().map_err(spec_error)?;
+        let (kernels, migrated): (Vec<_>, Vec<_>) = kernels.collect::<Result<Vec<_>, _>>().map_err(spec_error)?.into_iter().unzip();
+        let mut migrations: Vec<Migration> = Vec::new();
+        for migration in migrated.into_iter().flatten() {
+            if !migrations.contains(&migration) {
+                migrations.push(migration);
+            }
+        }
         if let Some(tensor) = index.tensors.iter().find(|t| t.codec.is_some_and(|c| c >= kernels.len())) {
             return Err(not(format!("tensor '{}' names a codec that is not listed", tensor.name)));
         }
-        Ok(Self { file, index, kernels })
+        Ok(Self { file, index, kernels, migrations })
     }
 
     /// Specification the artifact was written with.
     pub fn spec(&self) -> &str {
         &self.index.spec
+    }
+
+    /// Configurations that older versions of kernels recorded, and what brought them up to date.
+    pub fn migrations(&self) -> &[Migration] {
+        &self.migrations
+    }
+
+    /// Text of a kernel that does to each tensor what this artifact records of it, as [`AnyKernel::text`] has it; `None` where every tensor
+    /// passed through. The artifact's own [`spec`](Self::spec) may be the name of a file that is long gone.
+    pub fn recorded(&self) -> Option<String> {
+        let names =
+            |codec| self.index.tensors.iter().filter(move |t| t.codec == Some(codec)).map(|t| globset::escape(&t.name)).collect::<Vec<_>>();
+        let rules = self.kernels.iter().enumerate().map(|(i, kernel)| (names(i), kernel.spec()));
+        let rules: Vec<(Vec<String>, String)> = rules.filter(|(names, _)| !names.is_empty()).collect();
+        match rules.as_slice() {
+            [] => None,
+            [(_, spec)] => Some(spec.clone()),
+            [(_, first), ..] => Some(mixed::text(Some("recorded"), &first.clone(), rules.iter().cloned())),
+        }
     }
 
     /// Size of the whole file.

@@ -17,6 +17,24 @@ impl Refusal {
     }
 }
 
+/// What has parameters: a kernel, or a stage behind one. Some have the same name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    /// A kernel, by its id.
+    Kernel(String),
+    /// A stage, by its id.
+    Stage(String),
+}
+
+impl std::fmt::Display for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Kernel(id) => write!(f, "kernel '{id}'"),
+            Self::Stage(id) => write!(f, "stage '{id}'"),
+        }
+    }
+}
+
 /// A kernel specification that cannot be used, such as `int4:group=7`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
@@ -28,23 +46,41 @@ pub enum SpecError {
         /// The registered names, comma-separated.
         known: String,
     },
-    /// The kernel has no such parameter.
-    #[error("kernel '{kernel}' has no parameter '{key}'; its parameters: {known}")]
+    /// The kernel or stage has no such parameter.
+    #[error("{owner} has no parameter '{key}'; its parameters: {known}")]
     UnknownKey {
-        /// The kernel.
-        kernel: String,
+        /// The kernel or stage.
+        owner: Owner,
         /// The offending key.
         key: String,
         /// The parameters it has, comma-separated.
         known: String,
     },
     /// A parameter's value is out of its range or of the wrong type.
-    #[error("kernel '{kernel}': {message}")]
+    #[error("{owner}: {message}")]
     BadValue {
-        /// The kernel.
-        kernel: String,
+        /// The kernel or stage.
+        owner: Owner,
         /// What is wrong and what is allowed.
         message: String,
+    },
+    /// A parameter stands twice in a specification.
+    #[error("'{spec}' gives parameter '{key}' twice")]
+    Twice {
+        /// The text as given.
+        spec: String,
+        /// The parameter.
+        key: String,
+    },
+    /// A configuration for a version of the kernel that does not exist, or not yet.
+    #[error("kernel '{kernel}' has no version {version}; this release knows versions 1 to {newest}")]
+    UnknownVersion {
+        /// The kernel.
+        kernel: String,
+        /// The version asked for.
+        version: u32,
+        /// The newest.
+        newest: u32,
     },
     /// No stage of that name can stand behind a kernel.
     #[error("unknown stage '{stage}'; known stages: {known}")]
@@ -54,8 +90,38 @@ pub enum SpecError {
         /// The stages there are, comma-separated.
         known: String,
     },
-    /// The text is not of the form `kernel` or `kernel:key=value,key=value`.
-    #[error("cannot read kernel specification '{spec}'; write it as 'kernel' or 'kernel:key=value,key=value'")]
+    /// No preset of that name is shipped.
+    #[error("unknown preset '{preset}'; known presets: {known}")]
+    UnknownPreset {
+        /// The name asked for.
+        preset: String,
+        /// The presets there are, comma-separated.
+        known: String,
+    },
+    /// The name of a mixed pipeline that stands in a file: the name alone does not say what is in it.
+    #[error("'{spec}' names a mixed pipeline that stands in a file; give the file, as '@FILE'")]
+    NotAtHand {
+        /// The text as given.
+        spec: String,
+    },
+    /// A rule of a mixed pipeline, or its default, cannot be used.
+    #[error("{rule}: {source}")]
+    Rule {
+        /// Which, with its globs.
+        rule: String,
+        /// Why.
+        source: Box<SpecError>,
+    },
+    /// A definition of a kernel or a mixed pipeline that does not parse, or says something that means nothing.
+    #[error("{message}")]
+    Definition {
+        /// What is wrong, and what is allowed.
+        message: String,
+    },
+    /// The text is none of the forms of a specification.
+    #[error(
+        "cannot read kernel specification '{spec}'; write it as 'kernel', 'kernel:key=value,key=value' or 'preset:NAME', with '|stage' behind it for a lossless stage"
+    )]
     Malformed {
         /// The text as given.
         spec: String,

@@ -3,7 +3,9 @@
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use crate::error::{DecodeError, Refusal, SpecError};
+pub use crate::entry::{Entry, Migration};
+use crate::error::{DecodeError, Refusal};
+use crate::pipeline::Mixed;
 use crate::simd::Level;
 use crate::spec::{self, Parameter};
 use crate::weights::{TensorInfo, Weights};
@@ -145,18 +147,31 @@ pub trait Kernel: Sized + Send + Sync + 'static {
     /// What holds for the decoded values of these weights.
     fn promise(&self, weights: &Weights) -> Promise;
 
-    /// Brings a configuration written for an older version up to date; the note says what changed.
+    /// Brings a configuration written for an older version, from 1 up, to the current one; the note says what changed, for people.
+    ///
+    /// Artifacts of that version decode with what comes out, so a change of the packed layout needs a key that says which one it is.
     fn migrate(_version: u32, config: Map<String, Value>) -> (Map<String, Value>, Option<String>) {
         (config, None)
     }
 }
 
-/// The object-safe form of [`Kernel`]; methods as there.
+/// The object-safe form of [`Kernel`]; methods as there. Pipelines are kernels in this form, too.
 pub trait AnyKernel: Send + Sync {
     /// Identity.
     fn info(&self) -> Info;
-    /// Shortest specification that makes this kernel again.
+    /// Shortest specification that makes this kernel again; for a mixed pipeline of a file, its name, which stands for its content.
     fn spec(&self) -> String;
+    /// Text that [`Registry::parse`](crate::registry::Registry::parse) makes this kernel of without any file: the specification, or for a
+    /// mixed pipeline of a file its whole definition.
+    fn text(&self) -> String {
+        self.spec()
+    }
+    /// The kernel that takes a tensor: this one, or the one that a mixed pipeline chooses. Artifacts record it for that tensor.
+    fn for_tensor(&self, info: &TensorInfo) -> &dyn AnyKernel;
+    /// The mixed pipeline that this is, if it is one.
+    fn mixed(&self) -> Option<&Mixed> {
+        None
+    }
     /// Whole configuration, keys sorted.
     fn config(&self) -> Map<String, Value>;
     /// Specifications of the lossless stages behind the kernel, in the order in which encode applies them.
@@ -177,11 +192,15 @@ impl<K: Kernel> AnyKernel for K {
     }
 
     fn spec(&self) -> String {
-        spec::canonical(K::INFO.id, &to_map(Kernel::config(self)), &to_map(&K::Config::default()), K::PARAMETERS)
+        spec::canonical(K::INFO.id, &spec::to_map(Kernel::config(self)), &spec::to_map(&K::Config::default()), K::PARAMETERS)
+    }
+
+    fn for_tensor(&self, _: &TensorInfo) -> &dyn AnyKernel {
+        self
     }
 
     fn config(&self) -> Map<String, Value> {
-        to_map(Kernel::config(self))
+        spec::to_map(Kernel::config(self))
     }
 
     fn encode(&self, weights: &Weights, context: &Context<'_>) -> Result<Parts, Refusal> {
@@ -205,65 +224,8 @@ impl<K: Kernel> AnyKernel for K {
     }
 }
 
-/// Makes a kernel from its configuration.
-type Build = fn(Map<String, Value>) -> Result<Box<dyn AnyKernel>, SpecError>;
-/// Brings a configuration of an older version up to date, with a note.
-type Migrate = fn(u32, Map<String, Value>) -> (Map<String, Value>, Option<String>);
-
-/// A kernel's place in the registry.
-#[derive(Debug, Clone, Copy)]
-pub struct Entry {
-    /// Identity.
-    pub info: Info,
-    /// Parameters, in order.
-    pub parameters: &'static [Parameter],
-    build: Build,
-    migrate: Migrate,
-    default: fn() -> Map<String, Value>,
-}
-
-impl Entry {
-    /// The entry of a kernel.
-    pub const fn of<K: Kernel>() -> Self {
-        Self { info: K::INFO, parameters: K::PARAMETERS, build: build::<K>, migrate: K::migrate, default: || to_map(&K::Config::default()) }
-    }
-
-    /// The kernel with this configuration; keys that are not given take their defaults.
-    pub fn build(&self, config: Map<String, Value>) -> Result<Box<dyn AnyKernel>, SpecError> {
-        if let Some(key) = config.keys().find(|key| !self.parameters.iter().any(|p| p.name == key.as_str())) {
-            let known = self.parameters.iter().map(|p| p.name).collect::<Vec<_>>().join(", ");
-            let known = if known.is_empty() { "none".to_owned() } else { known };
-            return Err(SpecError::UnknownKey { kernel: self.info.id.to_owned(), key: key.clone(), known });
-        }
-        (self.build)(config)
-    }
-
-    /// The kernel for a configuration written for `version` of this kernel, with a note where something was migrated.
-    pub fn build_versioned(&self, version: u32, config: Map<String, Value>) -> Result<(Box<dyn AnyKernel>, Option<String>), SpecError> {
-        if version > self.info.version {
-            let message = format!("version {version} is newer than {}, the newest this release knows", self.info.version);
-            return Err(SpecError::BadValue { kernel: self.info.id.to_owned(), message });
-        }
-        let (config, note) = (self.migrate)(version, config);
-        Ok((self.build(config)?, note))
-    }
-
-    /// Default configuration.
-    pub fn default_config(&self) -> Map<String, Value> {
-        (self.default)()
-    }
-}
-
-fn build<K: Kernel>(config: Map<String, Value>) -> Result<Box<dyn AnyKernel>, SpecError> {
-    let bad = |message: String| SpecError::BadValue { kernel: K::INFO.id.to_owned(), message };
-    let config = serde_json::from_value(Value::Object(config)).map_err(|e| bad(e.to_string()))?;
-    Ok(Box::new(K::new(config).map_err(bad)?))
-}
-
-/// A configuration as a JSON object; anything else is a mistake in the kernel's `Config` and gives an empty one, which tests refuse.
-fn to_map<C: Serialize>(config: &C) -> Map<String, Value> {
-    match serde_json::to_value(config) {
-        Ok(Value::Object(map)) => map,
-        _ => Map::new(),
+impl std::fmt::Debug for dyn AnyKernel + '_ {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.spec())
     }
 }

@@ -8,6 +8,7 @@
 
 pub mod artifact;
 pub mod conformance;
+pub mod entry;
 pub mod error;
 pub mod fidelity;
 pub mod kernel;

@@ -1,12 +1,25 @@
 //! Registry: which kernels there are, and kernels from specifications.
 
+use std::path::Path;
+
 use serde_json::{Map, Value};
 
-use crate::error::SpecError;
-use crate::kernel::{AnyKernel, Entry};
+use crate::entry::{Entry, Migration};
+use crate::error::{FileError, SpecError};
+use crate::kernel::AnyKernel;
 use crate::kernels;
-use crate::pipeline::{self, Pipeline};
+use crate::pipeline::definition::{Definition, Form};
+use crate::pipeline::{self, Pipeline, presets};
 use crate::spec;
+
+/// A kernel made from what someone wrote, and what had to be brought up to date for it.
+#[derive(Debug)]
+pub struct Resolved {
+    /// The kernel.
+    pub kernel: Box<dyn AnyKernel>,
+    /// Configurations of older versions in it.
+    pub migrations: Vec<Migration>,
+}
 
 /// A set of kernels to choose from.
 #[derive(Debug, Clone, Copy)]
@@ -33,26 +46,62 @@ impl Registry {
 
     /// The entry of that name.
     pub fn entry(&self, id: &str) -> Result<&'static Entry, SpecError> {
-        self.entries.iter().find(|e| e.info.id == id).ok_or_else(|| SpecError::UnknownKernel {
-            kernel: id.to_owned(),
-            known: self.entries.iter().map(|e| e.info.id).collect::<Vec<_>>().join(", "),
-        })
+        self.entries
+            .iter()
+            .find(|e| e.info.id == id)
+            .ok_or_else(|| SpecError::UnknownKernel { kernel: id.to_owned(), known: spec::listed(self.entries.iter().map(|e| e.info.id)) })
     }
 
-    /// A kernel from a specification such as `int4:group=64`, or a pipeline such as `hyper-lattice|entropy`.
+    /// A kernel from a specification such as `int4:group=64`, a pipeline such as `hyper-lattice|entropy`, a preset such as
+    /// `preset:balanced`, or a definition in JSON (see [`definition`](crate::pipeline::definition)).
     pub fn parse(&self, text: &str) -> Result<Box<dyn AnyKernel>, SpecError> {
+        self.resolve(text).map(|resolved| resolved.kernel)
+    }
+
+    /// As [`Registry::parse`], with what was migrated.
+    pub fn resolve(&self, text: &str) -> Result<Resolved, SpecError> {
+        if text.trim_start().starts_with('{') {
+            return Definition::parse(text, Form::Json, None)?.build(self);
+        }
         let mut links = text.split('|');
-        let (id, config) = spec::parse(links.next().unwrap_or_default())?;
-        Self::with_stages(self.entry(id)?.build(config)?, links)
+        let first = links.next().unwrap_or_default();
+        if let Some(id) = first.strip_prefix(presets::PREFIX) {
+            return presets::preset(id)?.build(self, &links.collect::<Vec<_>>());
+        }
+        if first.starts_with("mixed:") {
+            return Err(SpecError::NotAtHand { spec: text.to_owned() });
+        }
+        let (id, config) = spec::parse(first)?;
+        let kernel = Self::with_stages(self.entry(id)?.build(config)?, links)?;
+        Ok(Resolved { kernel, migrations: Vec::new() })
     }
 
-    /// A kernel as an artifact records it, with its stages.
-    pub fn recorded(&self, id: &str, version: u32, config: Map<String, Value>, stages: &[String]) -> Result<Box<dyn AnyKernel>, SpecError> {
-        let (kernel, _) = self.entry(id)?.build_versioned(version, config)?;
-        Self::with_stages(kernel, stages.iter().map(String::as_str))
+    /// The kernel that a definition file defines.
+    pub fn read(&self, path: &Path) -> Result<Resolved, FileError> {
+        let text = std::fs::read_to_string(path);
+        let text = text.map_err(|source| FileError::Io { action: "read", path: path.to_owned(), source })?;
+        let stem = path.file_stem().map(|s| s.to_string_lossy());
+        let resolved = Definition::parse(&text, Form::of(path), stem.as_deref()).and_then(|d| d.build(self));
+        resolved.map_err(|source| FileError::Spec { path: path.to_owned(), source })
     }
 
-    fn with_stages<'a>(kernel: Box<dyn AnyKernel>, stages: impl Iterator<Item = &'a str>) -> Result<Box<dyn AnyKernel>, SpecError> {
+    /// A kernel as an artifact records it, with its stages, and what was migrated.
+    pub fn recorded(
+        &self,
+        id: &str,
+        version: u32,
+        config: Map<String, Value>,
+        stages: &[String],
+    ) -> Result<(Box<dyn AnyKernel>, Option<Migration>), SpecError> {
+        let (kernel, migration) = self.entry(id)?.build_versioned(version, config)?;
+        Ok((Self::with_stages(kernel, stages.iter().map(String::as_str))?, migration))
+    }
+
+    /// The kernel with these stages behind it.
+    pub(crate) fn with_stages<'a>(
+        kernel: Box<dyn AnyKernel>,
+        stages: impl Iterator<Item = &'a str>,
+    ) -> Result<Box<dyn AnyKernel>, SpecError> {
         let stages = stages.map(pipeline::parse_stage).collect::<Result<Vec<_>, _>>()?;
         Ok(if stages.is_empty() { kernel } else { Box::new(Pipeline::new(kernel, stages)) })
     }
@@ -62,6 +111,7 @@ impl Registry {
 mod tests {
     use super::*;
     use crate::kernels::VARIANTS;
+    use crate::pipeline::STAGES;
     use std::collections::BTreeSet;
     use std::path::Path;
 
@@ -126,8 +176,8 @@ mod tests {
             let again = registry.parse(&kernel.spec()).unwrap();
             assert_eq!(again.config(), kernel.config(), "{text}");
             assert_eq!(again.spec(), kernel.spec(), "{text}");
-            let recorded = registry.recorded(kernel.info().id, kernel.info().version, kernel.config(), &[]).unwrap();
-            assert_eq!(recorded.spec(), kernel.spec(), "{text}");
+            let (recorded, migration) = registry.recorded(kernel.info().id, kernel.info().version, kernel.config(), &[]).unwrap();
+            assert_eq!((recorded.spec(), migration), (kernel.spec(), None), "{text}");
         }
         assert!(VARIANTS.iter().all(|&spec| registry.parse(spec).unwrap().spec() == spec));
     }
@@ -142,6 +192,40 @@ mod tests {
         ] {
             assert_eq!(Registry::default().parse(text).err().unwrap().to_string(), expected);
         }
+    }
+
+    #[test]
+    fn no_kernel_has_the_name_of_what_is_no_kernel() {
+        for entry in Registry::default().entries() {
+            assert!(!["preset", "mixed"].contains(&entry.info.id));
+        }
+    }
+
+    #[test]
+    fn stages_are_documented_and_their_parameters_are_the_keys_of_their_configuration() {
+        for stage in STAGES {
+            let info = stage.info;
+            assert!(!info.summary.is_empty() && !info.summary.ends_with('.') && !info.source.is_empty(), "{}", info.id);
+            assert!(stage.parameters.iter().all(|p| !p.doc.is_empty() && !p.values.is_empty()), "{}", info.id);
+            let parameters: BTreeSet<&str> = stage.parameters.iter().map(|p| p.name).collect();
+            assert_eq!(parameters, stage.default_config().keys().map(String::as_str).collect(), "{}", info.id);
+            assert_eq!(stage.build(Map::new()).unwrap().spec(), info.id);
+            assert_eq!(stage.build(stage.default_config()).unwrap().spec(), info.id);
+        }
+    }
+
+    #[test]
+    fn presets_and_files_are_told_from_kernels() {
+        let refusal = |text: &str| Registry::default().resolve(text).unwrap_err().to_string();
+        assert_eq!(refusal("preset:best"), "unknown preset 'best'; known presets: fast, balanced, quality");
+        assert_eq!(refusal("preset:fast|lzma"), "unknown stage 'lzma'; known stages: entropy, zstd");
+        assert_eq!(
+            refusal("mixed:gpt@0a1b2c3d"),
+            "'mixed:gpt@0a1b2c3d' names a mixed pipeline that stands in a file; give the file, as '@FILE'"
+        );
+        assert!(refusal("@gpt.toml").starts_with("cannot read kernel specification '@gpt.toml'"));
+        assert!(refusal("{}").starts_with("it has neither 'kernel'"));
+        assert_eq!(refusal("int4:group=32,group=64"), "'int4:group=32,group=64' gives parameter 'group' twice");
     }
 
     /// What implements the trait in src/kernels, by itself or as a block format, is registered, and nothing else is.

@@ -1,10 +1,11 @@
 //! Kernel specifications: `kernel` or `kernel:key=value,key=value`, as people write them and as reports print them.
 
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use crate::error::SpecError;
+use crate::error::{Owner, SpecError};
 
-/// A parameter of a kernel, for people: `weighbridge kernels show` prints these.
+/// A parameter of a kernel or a stage, for people: `weighbridge kernels show` prints these.
 #[derive(Debug, Clone, Copy)]
 pub struct Parameter {
     /// Key, in kebab case.
@@ -33,7 +34,7 @@ pub fn parse(spec: &str) -> Result<(&str, Map<String, Value>), SpecError> {
             .filter(|v| v.is_number() || v.is_boolean())
             .unwrap_or_else(|| Value::String(value.to_owned()));
         if map.insert(key.to_owned(), value).is_some() {
-            return Err(SpecError::BadValue { kernel: name.to_owned(), message: format!("parameter '{key}' is given twice") });
+            return Err(SpecError::Twice { spec: spec.to_owned(), key: key.to_owned() });
         }
     }
     Ok((name, map))
@@ -55,6 +56,34 @@ pub fn canonical(name: &str, config: &Map<String, Value>, default: &Map<String, 
         separator = ',';
     }
     out
+}
+
+/// A configuration in its type, after a look at its keys: what serde says of one that is unknown would not name its owner.
+pub(crate) fn typed<C: DeserializeOwned>(
+    owner: impl Fn() -> Owner,
+    parameters: &[Parameter],
+    config: Map<String, Value>,
+) -> Result<C, SpecError> {
+    if let Some(key) = config.keys().find(|key| !parameters.iter().any(|p| p.name == key.as_str())) {
+        let known = listed(parameters.iter().map(|p| p.name));
+        return Err(SpecError::UnknownKey { owner: owner(), key: key.clone(), known });
+    }
+    serde_json::from_value(Value::Object(config)).map_err(|e| SpecError::BadValue { owner: owner(), message: e.to_string() })
+}
+
+/// A configuration as a JSON object; anything else is a mistake in the `Config` of a kernel or stage and gives an empty one, which tests
+/// refuse.
+pub(crate) fn to_map<C: Serialize>(config: &C) -> Map<String, Value> {
+    match serde_json::to_value(config) {
+        Ok(Value::Object(map)) => map,
+        _ => Map::new(),
+    }
+}
+
+/// Names for an error message, comma-separated.
+pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names = names.collect::<Vec<_>>().join(", ");
+    if names.is_empty() { "none".to_owned() } else { names }
 }
 
 #[cfg(test)]

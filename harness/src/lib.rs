@@ -20,6 +20,7 @@ pub mod measure;
 pub mod model;
 pub mod policy;
 pub mod report;
+pub mod specification;
 pub mod store;
 mod table;
 pub mod worker;

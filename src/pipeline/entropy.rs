@@ -2,27 +2,39 @@
 //!
 //! Layout: u64 count of bytes; 256 code lengths, two a byte, low nibble first; one byte, the symbol where there is only one; the stream.
 
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize};
 
-use super::Stage;
-use crate::error::SpecError;
+use super::stage::{Stage, StageInfo};
 use crate::kernels::huffman::{Decoder, Encoder, Lengths, lengths};
+use crate::spec::Parameter;
 
 /// Bytes before the stream.
 const HEADER: usize = 8 + 128 + 1;
 
-struct Entropy;
+/// It has no parameters.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Config {}
 
-pub fn build(parameters: Map<String, Value>) -> Result<Box<dyn Stage>, SpecError> {
-    match parameters.keys().next() {
-        None => Ok(Box::new(Entropy)),
-        Some(key) => Err(SpecError::UnknownKey { kernel: "entropy".to_owned(), key: key.clone(), known: "none".to_owned() }),
-    }
-}
+/// The stage.
+#[derive(Debug)]
+pub struct Entropy(Config);
 
 impl Stage for Entropy {
-    fn spec(&self) -> String {
-        "entropy".to_owned()
+    const INFO: StageInfo = StageInfo {
+        id: "entropy",
+        summary: "canonical Huffman codes of at most 12 bits over the bytes of a part",
+        source: "canonical Huffman codes, limited in length by package-merge (Larmore and Hirschberg 1990)",
+    };
+    const PARAMETERS: &'static [Parameter] = &[];
+    type Config = Config;
+
+    fn new(config: Config) -> Result<Self, String> {
+        Ok(Self(config))
+    }
+
+    fn config(&self) -> &Config {
+        &self.0
     }
 
     fn pack(&self, bytes: &[u8]) -> Result<Vec<u8>, String> {

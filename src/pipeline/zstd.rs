@@ -1,42 +1,52 @@
 //! One zstd frame (RFC 8878) with its content size and checksum.
 
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize};
 use zstd::zstd_safe::{CCtx, CParameter, DCtx, compress_bound, get_error_name, get_frame_content_size};
 
-use super::Stage;
-use crate::error::SpecError;
+use super::stage::{Stage, StageInfo};
+use crate::spec::Parameter;
 
-/// Default level, zstd's own.
-const DEFAULT_LEVEL: i32 = 3;
-
-struct Zstd {
-    level: i32,
+/// Configuration.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Config {
+    /// Compression level.
+    pub level: i32,
 }
 
-pub fn build(parameters: Map<String, Value>) -> Result<Box<dyn Stage>, SpecError> {
-    let kernel = || "zstd".to_owned();
-    if let Some(key) = parameters.keys().find(|key| *key != "level") {
-        return Err(SpecError::UnknownKey { kernel: kernel(), key: key.clone(), known: "level".to_owned() });
+impl Default for Config {
+    /// zstd's own level.
+    fn default() -> Self {
+        Self { level: 3 }
     }
-    let Some(value) = parameters.get("level") else { return Ok(Box::new(Zstd { level: DEFAULT_LEVEL })) };
-    let level = value.as_i64().and_then(|l| i32::try_from(l).ok()).filter(|l| (1..=19).contains(l));
-    let message = || format!("level is {value}; it must be a whole number from 1 to 19");
-    let level = level.ok_or_else(|| SpecError::BadValue { kernel: kernel(), message: message() })?;
-    Ok(Box::new(Zstd { level }))
 }
+
+/// The stage.
+#[derive(Debug)]
+pub struct Zstd(Config);
 
 fn failed(code: usize) -> String {
     format!("zstd: {}", get_error_name(code))
 }
 
 impl Stage for Zstd {
-    fn spec(&self) -> String {
-        if self.level == DEFAULT_LEVEL { "zstd".to_owned() } else { format!("zstd:level={}", self.level) }
+    const INFO: StageInfo =
+        StageInfo { id: "zstd", summary: "one zstd frame a part, with content size and checksum", source: "Zstandard, RFC 8878" };
+    const PARAMETERS: &'static [Parameter] =
+        &[Parameter { name: "level", doc: "zstd's level: higher is smaller and slower to encode", values: "1 to 19" }];
+    type Config = Config;
+
+    fn new(config: Config) -> Result<Self, String> {
+        if (1..=19).contains(&config.level) { Ok(Self(config)) } else { Err(format!("level is {}; it must be 1 to 19", config.level)) }
+    }
+
+    fn config(&self) -> &Config {
+        &self.0
     }
 
     fn pack(&self, bytes: &[u8]) -> Result<Vec<u8>, String> {
         let mut context = CCtx::try_create().ok_or("zstd: no memory for its context")?;
-        for parameter in [CParameter::CompressionLevel(self.level), CParameter::ContentSizeFlag(true), CParameter::ChecksumFlag(true)] {
+        for parameter in [CParameter::CompressionLevel(self.0.level), CParameter::ContentSizeFlag(true), CParameter::ChecksumFlag(true)] {
             context.set_parameter(parameter).map_err(failed)?;
         }
         let mut frame = vec![0; compress_bound(bytes.len())];

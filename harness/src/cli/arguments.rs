@@ -101,12 +101,9 @@ pub enum KernelsCommand {
         #[arg(long, value_enum, default_value_t)]
         format: ListFormat,
     },
-    /// Show one: what it is held to, its parameters and their defaults.
-    #[command(after_help = "Example: weighbridge kernels show int4")]
-    Show {
-        /// Name or specification.
-        kernel: String,
-    },
+    /// Show a kernel, stage, pipeline or preset: what it is held to, its parameters and their defaults, its rules.
+    #[command(after_help = "Example: weighbridge kernels show preset:balanced --model model.safetensors")]
+    Show(ShowArguments),
     /// Pack Gaussian weights with every kernel, and print the errors beside published ones and the rate-distortion bound.
     #[command(after_help = "Example: weighbridge kernels errors --kernel 'q*' --format markdown")]
     Errors(ErrorsArguments),
@@ -244,6 +241,19 @@ fn rename(text: &str) -> Result<crate::convert::Rename, String> {
     Ok(crate::convert::Rename { prefix: prefix.to_owned(), with: with.to_owned() })
 }
 
+/// Arguments of `kernels show`.
+#[derive(Debug, Args)]
+pub struct ShowArguments {
+    /// Name or specification of a kernel, '|STAGE', preset:NAME, or @FILE.
+    pub kernel: String,
+    /// Print it as a definition file instead, to be changed and given as @FILE.
+    #[arg(long, conflicts_with = "model")]
+    pub toml: bool,
+    /// Show which kernel takes each tensor of this safetensors file.
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<PathBuf>,
+}
+
 /// What to do with baselines.
 #[derive(Debug, Subcommand)]
 pub enum BaselineCommand {
@@ -342,7 +352,7 @@ pub struct MeasureArguments {
     /// Suite to measure.
     #[arg(long, default_value = "mini")]
     pub suite: String,
-    /// Kernel specification to measure besides the suite's, such as int4:group=32; may be given again.
+    /// Kernel to measure besides the suite's, such as int4:group=32, preset:fast or @FILE; may be given again.
     #[arg(long, value_name = "SPEC")]
     pub also: Vec<String>,
     /// Globs.
@@ -492,7 +502,7 @@ pub struct VerifyArguments {
 /// Arguments of `encode`.
 #[derive(Debug, Args)]
 pub struct EncodeArguments {
-    /// Kernel specification, such as int4:group=64.
+    /// Kernel, such as int4:group=64, preset:balanced or @FILE, a definition file.
     pub kernel: String,
     /// Model, a safetensors file.
     pub model: PathBuf,

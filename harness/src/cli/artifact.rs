@@ -1,13 +1,21 @@
 //! `encode` and `decode`: one model, one artifact, outside any suite. Both run in workers, as measured cases do.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use weighbridge::artifact::ArtifactReader;
+use weighbridge::error::FileError;
+use weighbridge::registry::Registry;
+use weighbridge::safefile::SafeFile;
+
 use super::arguments::{DecodeArguments, EncodeArguments};
+use super::notes;
 use super::workspace::{own_worker, worker};
 use super::{CliError, Exit};
 use crate::model::metric::as_f64;
 use crate::report::format;
+use crate::specification::{ResolveError, resolve};
 use crate::worker::client::{Client, WorkerError};
 use crate::worker::protocol::{Encoded, Reply, Request};
 
@@ -20,16 +28,47 @@ fn absolute(path: &Path) -> Result<PathBuf, CliError> {
 }
 
 /// `encode`.
-pub fn encode(arguments: &EncodeArguments) -> Result<Exit, CliError> {
+pub fn encode(arguments: &EncodeArguments, registry: &Registry) -> Result<Exit, CliError> {
+    let kernel = match resolve(&arguments.kernel, Path::new(""), registry) {
+        Ok(resolved) => {
+            notes::of_migrations(&resolved.migrations);
+            Some(resolved.kernel)
+        }
+        // Another program may know kernels that this one does not.
+        Err(ResolveError::Spec(_)) if arguments.worker.is_some() => None,
+        Err(e) => return Err(e.into()),
+    };
+    let text = kernel.as_ref().map_or_else(|| arguments.kernel.clone(), |k| k.text());
+    let mixed = kernel.as_ref().and_then(|k| k.mixed());
+    if let Some(mixed) = mixed {
+        let names = SafeFile::open(&arguments.model)?.names();
+        notes::of_idle_rules(mixed, &format!("'{}'", arguments.model.display()), &names);
+    }
     let mut worker = Client::start(&worker(arguments.worker.as_deref(), TIMEOUT, u64::MAX)?)?;
-    let (input_bytes, encoded) = encode_with(&mut worker, &arguments.kernel, &absolute(&arguments.model)?, &absolute(&arguments.output)?)?;
+    let (input_bytes, encoded) = encode_with(&mut worker, &text, &absolute(&arguments.model)?, &absolute(&arguments.output)?)?;
     let artifact_bytes = std::fs::metadata(&arguments.output)?.len();
     let ratio = as_f64(input_bytes) / as_f64(artifact_bytes);
     println!("'{}': {input_bytes} to {artifact_bytes} bytes, {}x", arguments.output.display(), format::number(ratio));
+    if mixed.is_some() {
+        print!("{}", shares(&ArtifactReader::open(&arguments.output, registry)?)?);
+    }
     for passed in &encoded.passed_through {
         println!("passed through unchanged: '{}' ({} bytes): {}", passed.name, passed.bytes, passed.reason);
     }
     Ok(Exit::Pass)
+}
+
+/// A line for each kernel of an artifact: how many tensors it took, and their packed bytes.
+fn shares(reader: &ArtifactReader) -> Result<String, FileError> {
+    let mut shares = BTreeMap::<String, (usize, u64)>::new();
+    for i in 0..reader.len() {
+        let tensor = reader.summary(i)?;
+        if let Some(spec) = tensor.spec {
+            let share = shares.entry(spec).or_default();
+            *share = (share.0 + 1, share.1 + tensor.packed_bytes);
+        }
+    }
+    Ok(shares.iter().map(|(spec, (tensors, bytes))| format!("{spec}: {tensors} tensors, {bytes} bytes\n")).collect())
 }
 
 fn encode_with(worker: &mut Client, kernel: &str, model: &Path, artifact: &Path) -> Result<(u64, Encoded), WorkerError> {
@@ -44,7 +83,8 @@ fn encode_with(worker: &mut Client, kernel: &str, model: &Path, artifact: &Path)
 }
 
 /// `decode`.
-pub fn decode(arguments: &DecodeArguments) -> Result<Exit, CliError> {
+pub fn decode(arguments: &DecodeArguments, registry: &Registry) -> Result<Exit, CliError> {
+    notes::of_artifact(&arguments.artifact, &ArtifactReader::open(&arguments.artifact, registry)?);
     let mut worker = Client::start(&own_worker(TIMEOUT, u64::MAX)?)?;
     let request = Request::Decode { artifact: absolute(&arguments.artifact)?, output: absolute(&arguments.output)? };
     match worker.ask(&request)? {

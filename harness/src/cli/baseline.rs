@@ -28,7 +28,7 @@ pub fn accept(arguments: &AcceptArguments, root: Option<&Path>, registry: &Regis
         return Err(CliError::Usage(format!("'{}' is not finished; finish it with 'weighbridge run --resume'", path.display())));
     }
     let policy = workspace.policy()?;
-    let plan = Plan::new(&run.header.suite, &policy, workspace.fixtures()?, &[], &Filter::all(), registry)?;
+    let plan = Plan::new(&run.header.suite, &policy, workspace.fixtures()?, &[], &Filter::all(), registry, &workspace.root)?;
     if let Some(case) = run.header.cases.iter().find(|case| !plan.cases.contains(case)) {
         let suite = &run.header.suite;
         return Err(CliError::Usage(format!(

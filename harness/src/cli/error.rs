@@ -14,6 +14,7 @@ use crate::golden::GoldenError;
 use crate::measure::MeasureError;
 use crate::measure::plan::PlanError;
 use crate::policy::{PolicyError, UnknownSuite};
+use crate::specification::ResolveError;
 use crate::store::StoreError;
 use crate::table::TableError;
 use crate::worker::client::WorkerError;
@@ -70,7 +71,7 @@ pub enum CliError {
     #[error(transparent)]
     Policy(#[from] PolicyError),
     #[error(transparent)]
-    Spec(#[from] SpecError),
+    Kernel(#[from] ResolveError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -87,12 +88,18 @@ pub enum CliError {
     Io(#[from] std::io::Error),
 }
 
+impl From<SpecError> for CliError {
+    fn from(error: SpecError) -> Self {
+        Self::Kernel(error.into())
+    }
+}
+
 impl CliError {
     /// The exit code it ends with.
     pub fn exit(&self) -> Exit {
         match self {
             Self::Plan(PlanError::NothingThere { .. }) => Exit::Missing,
-            Self::Filter(_) | Self::Suite(_) | Self::Plan(_) | Self::Policy(_) | Self::Spec(_) | Self::Usage(_) | Self::Fixture(_) => {
+            Self::Filter(_) | Self::Suite(_) | Self::Plan(_) | Self::Policy(_) | Self::Kernel(_) | Self::Usage(_) | Self::Fixture(_) => {
                 Exit::Usage
             }
             Self::ErrorTable(ErrorTableError::Size { .. } | ErrorTableError::Scale { .. } | ErrorTableError::Empty) => Exit::Usage,
@@ -116,7 +123,13 @@ impl CliError {
             Self::Baseline(BaselineError::Missing { .. }) => {
                 Some("measure with 'weighbridge run' and accept the result with 'weighbridge baseline accept'")
             }
-            Self::Spec(_) => Some("'weighbridge kernels list' prints the kernels, 'weighbridge kernels show KERNEL' their parameters"),
+            Self::Kernel(ResolveError::Spec(_)) | Self::Plan(PlanError::Kernel(ResolveError::Spec(_))) => {
+                Some("'weighbridge kernels list' prints the kernels, 'weighbridge kernels show KERNEL' their parameters")
+            }
+            Self::Kernel(ResolveError::File(FileError::Spec { .. }))
+            | Self::Plan(PlanError::Kernel(ResolveError::File(FileError::Spec { .. }))) => {
+                Some("'weighbridge kernels show KERNEL --toml' prints a kernel or a preset as a file to start from")
+            }
             Self::ErrorTable(ErrorTableError::Empty) => Some("without '--kernel' the table has a row for every kernel"),
             Self::Plan(PlanError::NothingThere { .. }) => Some("'weighbridge fixtures fetch' gets what packages hold"),
             Self::Plan(PlanError::Empty { .. }) => Some("'weighbridge list cases' prints the cases of a suite"),

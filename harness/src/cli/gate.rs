@@ -8,6 +8,7 @@ use weighbridge::registry::Registry;
 use super::arguments::{
     CompareArguments, FilterArguments, GateArguments, MeasureArguments, ReportArguments, ReportFormat, RunArguments, RunFormat,
 };
+use super::notes;
 use super::progress::Progress;
 use super::workspace::{Workspace, own_worker, worker};
 use super::{CliError, Exit};
@@ -29,10 +30,11 @@ fn filter_of(arguments: &FilterArguments) -> Result<Filter, CliError> {
 /// Measures as asked; the run and the folder it is in.
 fn measured(arguments: &MeasureArguments, workspace: &Workspace, policy: &Policy, registry: &Registry) -> Result<(Run, PathBuf), CliError> {
     let filter = filter_of(&arguments.filter)?;
-    let plan = Plan::new(&arguments.suite, policy, workspace.fixtures()?, &arguments.also, &filter, registry)?;
+    let plan = Plan::new(&arguments.suite, policy, workspace.fixtures()?, &arguments.also, &filter, registry, &workspace.root)?;
     for fixture in plan.fixtures.values().filter(|f| plan.cases.iter().any(|c| c.fixture == f.name())) {
         fixture.verify()?;
     }
+    notes::of_plan(&plan)?;
     let output = workspace.output(arguments.output.as_deref())?;
     let options = Options {
         launch: worker(arguments.worker.as_deref(), arguments.case_timeout, arguments.memory_limit)?,

@@ -1,12 +1,10 @@
-//! `list` and `kernels`: what there is to measure, and with what.
+//! `list`: what there is to measure.
 
 use std::path::Path;
 
 use comfy_table::{ContentArrangement, Table, presets};
-use serde_json::{Value, json};
-use weighbridge::pipeline::{STAGES, StageEntry};
+use serde_json::Value;
 use weighbridge::registry::Registry;
-use weighbridge::spec;
 
 use super::arguments::{ListArguments, ListFormat, ListWhat};
 use super::gate::put;
@@ -18,11 +16,14 @@ use crate::model::metric::METRICS;
 
 /// A list: column names, and a row of texts for each thing.
 pub(super) struct Listing {
+    /// Names of the columns.
     pub header: &'static [&'static str],
+    /// A text for each column.
     pub rows: Vec<Vec<String>>,
 }
 
 impl Listing {
+    /// The list as text.
     pub fn render(&self, format: ListFormat) -> String {
         match format {
             ListFormat::Table => {
@@ -71,7 +72,7 @@ pub fn list(arguments: &ListArguments, root: Option<&Path>, registry: &Registry)
         }
         ListWhat::Cases => {
             let workspace = Workspace::find(root)?;
-            let plan = Plan::new(&arguments.suite, &workspace.policy()?, workspace.fixtures()?, &[], &filter, registry)?;
+            let plan = Plan::new(&arguments.suite, &workspace.policy()?, workspace.fixtures()?, &[], &filter, registry, &workspace.root)?;
             for left_out in &plan.not_measured {
                 eprintln!("{}: {}", left_out.fixture, left_out.reason);
             }
@@ -80,42 +81,5 @@ pub fn list(arguments: &ListArguments, root: Option<&Path>, registry: &Registry)
         }
     };
     put(arguments.output.as_deref(), &listing.render(arguments.format))?;
-    Ok(Exit::Pass)
-}
-
-/// `kernels list`.
-pub fn kernels(format: ListFormat, registry: &Registry) -> Result<Exit, CliError> {
-    let row = |entry: &weighbridge::kernel::Entry| {
-        let parameters = entry.parameters.iter().map(|p| p.name).collect::<Vec<_>>().join(" ");
-        vec![entry.info.id.to_owned(), parameters, entry.info.summary.to_owned(), entry.info.source.to_owned()]
-    };
-    let stage = |s: &StageEntry| {
-        let pipeline = format!("KERNEL|{}", s.id);
-        vec![pipeline, String::new(), format!("stage behind any kernel: {}", s.summary), "lossless".to_owned()]
-    };
-    let rows = registry.entries().iter().map(row).chain(STAGES.iter().map(stage)).collect();
-    let listing = Listing { header: &["kernel", "parameters", "summary", "source"], rows };
-    put(None, &listing.render(format))?;
-    Ok(Exit::Pass)
-}
-
-/// `kernels show`.
-pub fn show_kernel(text: &str, registry: &Registry) -> Result<Exit, CliError> {
-    let (id, _) = spec::parse(text.split('|').next().unwrap_or(text))?;
-    let entry = registry.entry(id)?;
-    let kernel = registry.parse(text)?;
-    let (defaults, config) = (entry.default_config(), kernel.config());
-    let mut out = format!("{}: {}\n", entry.info.id, entry.info.summary);
-    out += &format!("source: {}\nlossless: {}\nversion: {}\n", entry.info.source, entry.info.lossless, entry.info.version);
-    if entry.parameters.is_empty() {
-        out += "parameters: none\n";
-    }
-    for p in entry.parameters {
-        let null = json!(null);
-        let (default, value) = (defaults.get(p.name).unwrap_or(&null), config.get(p.name).unwrap_or(&null));
-        let chosen = if value == default { String::new() } else { format!(", here {value}") };
-        out += &format!("  {} = {} (default {default}{chosen})\n      {}\n", p.name, p.values, p.doc);
-    }
-    put(None, &out)?;
     Ok(Exit::Pass)
 }

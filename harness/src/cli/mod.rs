@@ -10,7 +10,9 @@ mod fixtures;
 mod gate;
 mod generated;
 mod golden;
+mod kernels;
 mod list;
+mod notes;
 mod progress;
 mod verify;
 mod workspace;
@@ -50,8 +52,8 @@ fn carry_out(cli: Cli, registry: Registry) -> Result<Exit, CliError> {
     let root = cli.root.as_deref();
     match cli.command {
         Command::List(arguments) => list::list(&arguments, root, &registry),
-        Command::Kernels { command: KernelsCommand::List { format } } => list::kernels(format, &registry),
-        Command::Kernels { command: KernelsCommand::Show { kernel } } => list::show_kernel(&kernel, &registry),
+        Command::Kernels { command: KernelsCommand::List { format } } => kernels::list(format, &registry),
+        Command::Kernels { command: KernelsCommand::Show(arguments) } => kernels::show(&arguments, &registry),
         Command::Kernels { command: KernelsCommand::Errors(arguments) } => error_table::errors(&arguments, &registry),
         Command::Fixtures { command: FixturesCommand::List { format } } => fixtures::list(format, root),
         Command::Fixtures { command: FixturesCommand::Fetch(arguments) } => fixtures::fetch(&arguments, root),
@@ -65,8 +67,8 @@ fn carry_out(cli: Cli, registry: Registry) -> Result<Exit, CliError> {
         Command::Baseline { command: BaselineCommand::Accept(arguments) } => baseline::accept(&arguments, root, &registry),
         Command::Golden { command: GoldenCommand::Add(arguments) } => golden::add(&arguments, root, &registry),
         Command::Verify(arguments) => verify::verify(&arguments, root, &registry),
-        Command::Encode(arguments) => artifact::encode(&arguments),
-        Command::Decode(arguments) => artifact::decode(&arguments),
+        Command::Encode(arguments) => artifact::encode(&arguments, &registry),
+        Command::Decode(arguments) => artifact::decode(&arguments, &registry),
         Command::Worker { memory_limit } => {
             heap::set_limit(memory_limit.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX));
             serve::serve(registry, std::io::stdin().lock(), std::io::stdout().lock())?;

@@ -8,6 +8,7 @@ use weighbridge::error::FileError;
 use weighbridge::registry::Registry;
 
 use super::arguments::VerifyArguments;
+use super::notes;
 use super::workspace::{Workspace, own_worker};
 use super::{CliError, Exit};
 use crate::baseline::{Baseline, BaselineError};
@@ -99,6 +100,7 @@ fn verify_golden(workspace: &Workspace, registry: &Registry) -> Result<Exit, Cli
 /// Whether an artifact kept its kernels' promises; without an original, whether it decodes.
 fn verify_artifact(artifact: &Path, original: Option<&Path>, registry: &Registry) -> Result<bool, CliError> {
     let reader = ArtifactReader::open(artifact, registry)?;
+    notes::of_artifact(artifact, &reader);
     println!("'{}': {}, {} tensors, {} bytes", artifact.display(), reader.spec(), reader.len(), reader.size_bytes());
     let mut passed_through = Vec::new();
     for i in 0..reader.len() {
@@ -122,8 +124,10 @@ fn verify_artifact(artifact: &Path, original: Option<&Path>, registry: &Registry
     }
     let Some(original) = original else { return Ok(true) };
     let original = std::path::absolute(original)?;
+    // Where every tensor passed through, any kernel will do: no promise of it is asked.
+    let any = || registry.entries().first().map_or_else(String::new, |entry| entry.info.id.to_owned());
     match worker.ask(&Request::Check {
-        kernel: reader.spec().to_owned(),
+        kernel: reader.recorded().unwrap_or_else(any),
         artifact: std::path::absolute(artifact)?,
         model: original,
         decoded,

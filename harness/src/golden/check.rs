@@ -80,8 +80,8 @@ mod tests {
             );
         }
         for stage in STAGES {
-            let follows = |e: &Entry| e.spec.split('|').skip(1).any(|s| s.split(':').next() == Some(stage.id));
-            assert!(manifest.artifacts.iter().any(follows), "no golden artifact of a pipeline with '{}'", stage.id);
+            let follows = |e: &Entry| e.spec.split('|').skip(1).any(|s| s.split(':').next() == Some(stage.info.id));
+            assert!(manifest.artifacts.iter().any(follows), "no golden artifact of a pipeline with '{}'", stage.info.id);
         }
     }
 

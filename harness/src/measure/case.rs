@@ -38,9 +38,9 @@ pub fn calibrate(manifest: &Path, output: &Path, own: &Launch) -> Result<(), Wor
     }
 }
 
-/// Measures one case. `launch` starts the workers under test, `own` the harness's, which checks.
+/// Measures one case. `kernel` is what workers are told to use for it; `launch` starts the workers under test, `own` the harness's, which checks.
 pub fn measure(
-    case: &Case,
+    kernel: &str,
     model: &Path,
     calibration: Option<&Path>,
     files: &Files,
@@ -53,28 +53,28 @@ pub fn measure(
         move |error: WorkerError| CaseFailure { stage, message: error.to_string() }
     };
     let mut encoder = Client::start(launch).map_err(at("encode"))?;
-    let encoded = encode(&mut encoder, case, model, calibration, files).map_err(at("encode"))?;
+    let encoded = encode(&mut encoder, kernel, model, calibration, files).map_err(at("encode"))?;
     let mut decoder = Client::start(launch).map_err(at("decode"))?;
     let decoded = decode(&mut decoder, files).map_err(at("decode"))?;
-    let checked = check(own, case, model, calibration, files, &encoded).map_err(at("check"))?;
+    let checked = check(own, kernel, model, calibration, files, &encoded).map_err(at("check"))?;
     if let Some(first) = checked.broken.first() {
         let more = checked.broken.len() - 1;
         let tail = if more == 0 { String::new() } else { format!(" (and {more} more)") };
         return Err(CaseFailure { stage: "check".to_owned(), message: format!("{first}{tail}") });
     }
-    let kernel = case.kernel.clone();
+    let kernel = kernel.to_owned();
     let encode_times = timed(&mut encoder, &Request::TimeEncode { kernel, sampling }, &encoded.parts_sha256, "encode")?;
     let artifact = files.artifact.clone();
     let decode_times = timed(&mut decoder, &Request::TimeDecode { artifact, sampling }, &decoded.decoded_sha256, "decode")?;
     Ok(Measured { encoded, decoded, checked, encode_times, decode_times })
 }
 
-fn encode(worker: &mut Client, case: &Case, model: &Path, calibration: Option<&Path>, files: &Files) -> Result<Encoded, WorkerError> {
+fn encode(worker: &mut Client, kernel: &str, model: &Path, calibration: Option<&Path>, files: &Files) -> Result<Encoded, WorkerError> {
     match worker.ask(&Request::Load { model: model.to_owned(), calibration: calibration.map(Path::to_owned) })? {
         Reply::Loaded { .. } => {}
         other => return Err(worker.unexpected(&other)),
     }
-    match worker.ask(&Request::Encode { kernel: case.kernel.clone(), artifact: files.artifact.clone() })? {
+    match worker.ask(&Request::Encode { kernel: kernel.to_owned(), artifact: files.artifact.clone() })? {
         Reply::Encoded(encoded) => Ok(encoded),
         other => Err(worker.unexpected(&other)),
     }
@@ -89,7 +89,7 @@ fn decode(worker: &mut Client, files: &Files) -> Result<Decoded, WorkerError> {
 
 fn check(
     own: &Launch,
-    case: &Case,
+    kernel: &str,
     model: &Path,
     calibration: Option<&Path>,
     files: &Files,
@@ -98,7 +98,7 @@ fn check(
     let mut worker = Client::start(own)?;
     let passed_through = encoded.passed_through.iter().map(|p| p.name.clone()).collect();
     let request = Request::Check {
-        kernel: case.kernel.clone(),
+        kernel: kernel.to_owned(),
         artifact: files.artifact.clone(),
         model: model.to_owned(),
         decoded: files.decoded.clone(),

@@ -125,7 +125,8 @@ pub fn run(plan: &Plan, options: &Options, observe: &(dyn Fn(&Event<'_>) + Sync)
         let case_start = Instant::now();
         let result = prepare(fixture, observe).and_then(|model| {
             let grams = calibration(fixture, &scratch, &options.own)?;
-            measure(case, &model, grams.as_deref(), &files, &options.launch, &options.own, options.sampling)
+            let kernel = plan.text(&case.kernel);
+            measure(&kernel, &model, grams.as_deref(), &files, &options.launch, &options.own, options.sampling)
         });
         let ok = match result {
             Ok(measured) => {

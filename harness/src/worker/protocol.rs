@@ -31,7 +31,7 @@ pub enum Request {
     },
     /// Encode the loaded model once and write the artifact; one thread, peak heap measured.
     Encode {
-        /// Kernel specification.
+        /// Kernel specification, or the definition of a mixed pipeline as JSON.
         kernel: String,
         /// Where the artifact goes.
         artifact: PathBuf,

@@ -11,5 +11,7 @@ mod fetch;
 mod gate;
 mod golden;
 mod interruption;
+mod migration;
+mod mixed;
 mod registry;
 mod support;
