@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::{Candidate, GlobBuilder, GlobMatcher};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -71,16 +71,15 @@ pub struct Mixed {
     summary: String,
     rules: Vec<Rule>,
     default: Box<dyn AnyKernel>,
-    globs: GlobSet,
-    /// The rule of each glob of the set.
-    owners: Vec<usize>,
+    /// Each glob and its rule. Not a set of globs: that matches by file names and extensions where it can, and a tensor's name that ends in a
+    /// full stop has none.
+    globs: Vec<(GlobMatcher, usize)>,
 }
 
 impl Mixed {
     /// A pipeline of these rules; an error where a glob is none, or stands twice.
     pub fn new(origin: Origin, summary: String, rules: Vec<Rule>, default: Box<dyn AnyKernel>) -> Result<Self, SpecError> {
-        let mut set = GlobSetBuilder::new();
-        let (mut owners, mut seen) = (Vec::new(), Vec::<(&str, usize)>::new());
+        let (mut globs, mut seen) = (Vec::new(), Vec::<(&str, usize)>::new());
         for (i, rule) in rules.iter().enumerate() {
             let wrong = |message: String| {
                 let source = Box::new(SpecError::Definition { message });
@@ -95,12 +94,11 @@ impl Mixed {
                 }
                 seen.push((glob, i));
                 let built = GlobBuilder::new(glob).literal_separator(false).backslash_escape(true).build();
-                set.add(built.map_err(|e| wrong(format!("'{glob}' is not a glob: {}", e.kind())))?);
-                owners.push(i);
+                let built = built.map_err(|e| wrong(format!("'{glob}' is not a glob: {}", e.kind())))?;
+                globs.push((built.compile_matcher(), i));
             }
         }
-        let globs = set.build().map_err(|e| SpecError::Definition { message: e.to_string() })?;
-        Ok(Self { origin, summary, rules, default, globs, owners })
+        Ok(Self { origin, summary, rules, default, globs })
     }
 
     /// One line on what it is for; empty where nobody said.
@@ -125,8 +123,8 @@ impl Mixed {
 
     /// The rules that match a name, in order.
     fn matching(&self, tensor: &str) -> Vec<usize> {
-        let mut rules: Vec<usize> = self.globs.matches_candidate(&Candidate::from_bytes(tensor)).iter().map(|&g| self.owners[g]).collect();
-        rules.sort_unstable();
+        let name = Candidate::from_bytes(tensor);
+        let mut rules: Vec<usize> = self.globs.iter().filter(|(glob, _)| glob.is_match_candidate(&name)).map(|&(_, rule)| rule).collect();
         rules.dedup();
         rules
     }

@@ -155,6 +155,13 @@ fn matches(glob: &[u8], name: &[u8]) -> bool {
     }
 }
 
+#[test]
+fn names_that_are_no_file_names_match_like_others() {
+    for (glob, name) in [("*.", ".."), ("*.", "a."), ("*.b", "..b"), ("..", ".."), ("*/.", "a/.")] {
+        assert_eq!(mixed(&[(glob, "int8")], "q4_0").unwrap().rule_of(name), Some(0), "{glob} {name}");
+    }
+}
+
 proptest! {
     #[test]
     fn globs_match_as_a_simple_matcher_says(globs in prop::collection::btree_set("[ab./*?]{1,6}", 1..6), names in prop::collection::vec("[ab./]{1,8}", 1..8)) {
