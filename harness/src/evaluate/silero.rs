@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_tone_is_loudest_at_its_frequency() {
-        let tone = |i: u32| (f64::from(i) * TAU * 20.0 / 256.0).sin() as f32;
+        let tone = |i: u16| (f32::from(i) * std::f32::consts::TAU * 20.0 / 256.0).sin();
         let rows = Tensor::from_vec((0..640).map(tone).collect::<Vec<_>>(), (1, 640), &Device::Cpu).unwrap();
         let found = magnitudes(&rows).unwrap();
         assert_eq!(found.dims(), [1, 4, BINS]);

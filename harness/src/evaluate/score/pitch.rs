@@ -11,7 +11,7 @@ use crate::evaluate::Outputs;
 /// Cents between two steps.
 const STEP: f64 = 20.0;
 /// Cents above 10 Hz of the first step: 31.7 Hz.
-const FIRST: f64 = 1_997.379_408_437_619_1;
+const FIRST: f64 = 1_997.379_408_437_619;
 /// Steps on each side of the likeliest.
 const AROUND: usize = 4;
 /// A frame that is further off is wrong.

@@ -54,6 +54,12 @@ fn silero_gives_the_figures_of_numpy() {
 }
 
 #[test]
+#[ignore = "needs fetched files: weighbridge fixtures fetch crepe-full"]
+fn crepe_full_gives_the_figure_of_numpy() {
+    reproduce("crepe-full");
+}
+
+#[test]
 #[ignore = "needs fetched files: weighbridge fixtures fetch minilm"]
 fn minilm_gives_the_published_figures() {
     reproduce("minilm");
