@@ -11,8 +11,8 @@
 //! blocks of rows and columns; the sum over the inner dimension is never cut by threads.
 //!
 //! It could be cut by the size of the processor's caches: the product's inner blocks are at least 512 long, and where they end the rounding
-//! changes. So `network` cuts longer sums itself, always at the same places. Exponentials come from `activations` and not from the
-//! platform's mathematical library. What is left to differ between machines is how the product's inner loop adds (with fused
+//! changes. So `network` cuts longer sums itself, always at the same places. Exponentials come from `activations`, sines and cosines from a
+//! library written in Rust, not from the platform's. What is left to differ between machines is how the product's inner loop adds (with fused
 //! multiply-adds or without), which is why policy gives these metrics a tolerance.
 
 mod activations;

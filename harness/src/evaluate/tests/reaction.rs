@@ -143,9 +143,10 @@ fn minilm_reacts_as_in_numpy() {
 #[test]
 #[ignore = "needs fetched files: weighbridge fixtures fetch smollm2-135m"]
 fn smollm2_reacts_as_in_numpy() {
-    react(
-        "smollm2-135m",
-        &[("perplexity", 0.002), ("same_top1", 0.1), ("kl_divergence", -0.005)],
-        &[("int8 c", 8, 0, &[32.546_782, 95.909_487, 0.004_105]), ("int4 g32", 4, 32, &[44.3861, 61.270_67, 0.498_55])],
-    );
+    let metrics = [("perplexity", 0.002), ("same_top1", 0.1), ("kl_divergence", -0.005)];
+    react("smollm2-135m", &metrics, &[("int4 g32", 4, 32, &[44.3861, 61.270_67, 0.498_55])]);
+    // With its table left alone it moves as published: 32.6 and 0.003, 39.0 and 0.38.
+    let left_alone: [Reaction; 2] =
+        [("int8 c", 8, 0, &[32.561_299, 96.431_680, 0.003_025]), ("int4 g32", 4, 32, &[38.963_274, 68.059_182, 0.381_227])];
+    react_but("smollm2-135m", "token_embd", &metrics, &left_alone);
 }
