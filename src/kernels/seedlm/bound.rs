@@ -24,11 +24,56 @@ pub struct Scaled<const C: usize> {
 
 /// Seeds that have scores together.
 pub const CHUNK: usize = 256;
-/// A score for each seed of a chunk.
-pub type Scores = [f32; CHUNK];
+/// What a bound may compute beyond a chunk: what the last seeds need, to fill a vector.
+pub const BEYOND: usize = 16;
+
+/// A number for each seed of a chunk. Vectors that cross cache lines load at half the speed, so it starts at one.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
+pub struct Scores(pub [f32; CHUNK]);
+
+/// As [`Scores`], with some more.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
+pub struct Window(pub [f32; CHUNK + BEYOND]);
+
+impl Scores {
+    /// Zeros.
+    pub const ZERO: Self = Self([0.0; CHUNK]);
+
+    /// The [key] of the smallest.
+    #[inline(always)]
+    pub fn least(&self) -> i32 {
+        self.0.iter().fold(i32::MAX, |least, &score| least.min(key(score)))
+    }
+}
+
+/// A score in an order of integers, which have a minimum that vectorises: the order of scores, as far as one of the two compared is above zero.
+#[inline(always)]
+pub fn key(score: f32) -> i32 {
+    score.to_bits().cast_signed()
+}
+
+/// Where bounds write. It is kept from call to call, as clearing it took a tenth of the time.
+#[derive(Debug)]
+pub struct Scratch {
+    /// Scores of a chunk.
+    pub scores: Scores,
+    /// What they are computed from.
+    pub dots: Window,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self { scores: Scores::ZERO, dots: Window([0.0; CHUNK + BEYOND]) }
+    }
+}
 
 /// Tables for a bound over all seeds, in chunks.
 pub trait Bound<const C: usize, const P: usize>: Send + Sync + Sized + 'static {
+    /// Chunks whose smallest scores a search looks at before it evaluates seeds of any of them.
+    const SPAN: usize;
+
     /// The tables.
     fn build(factors: &dyn Fn(usize) -> Factors<C, P>) -> Self;
 
@@ -38,8 +83,15 @@ pub trait Bound<const C: usize, const P: usize>: Send + Sync + Sized + 'static {
     /// The offset of a chunk's seed; `None` where a chunk is not full, or the seed has its score in another chunk.
     fn offset(&self, chunk: usize, index: usize) -> Option<u16>;
 
-    /// Scores of the seeds of a chunk.
-    fn score<const FMA: bool>(&self, chunk: usize, block: &Scaled<C>, scores: &mut Scores);
+    /// Writes the scores of a chunk's seeds to the scratch.
+    fn score<const FMA: bool>(&self, chunk: usize, block: &Scaled<C>, scratch: &mut Scratch);
+
+    /// The [key] of the smallest score of a chunk. Leaves the scratch in any state.
+    #[inline(always)]
+    fn least<const FMA: bool>(&self, chunk: usize, block: &Scaled<C>, scratch: &mut Scratch) -> i32 {
+        self.score::<FMA>(chunk, block, scratch);
+        scratch.scores.least()
+    }
 
     /// The largest score, above zero, that a seed can have whose squared error is at most `best`, with room for all rounding.
     fn limit(best: f64) -> f32;
@@ -49,5 +101,5 @@ pub trait Bound<const C: usize, const P: usize>: Send + Sync + Sized + 'static {
 pub fn put(table: &mut [Scores], width: usize, at: usize, row: usize, value: f64) {
     #[expect(clippy::cast_possible_truncation, reason = "tables are f32")]
     let value = value as f32;
-    table[at / CHUNK * width + row][at % CHUNK] = value;
+    table[at / CHUNK * width + row].0[at % CHUNK] = value;
 }

@@ -7,7 +7,7 @@
 //! orthogonal to all columns. Those that nearly do, where f64 says nothing certain of U⁻¹, have a score of 0.
 
 use super::basis::{Factors, Matrix};
-use super::bound::{Bound, CHUNK, Scaled, Scores, multiply_add, put};
+use super::bound::{Bound, CHUNK, Scaled, Scores, Scratch, multiply_add, put};
 use super::lfsr::PERIOD;
 
 /// What rounding may add to a score for a block with norm up to 1: about 1.2·10⁻⁶ at C = 8, from nine roundings of a sum up to 1.
@@ -36,6 +36,9 @@ const fn width(c: usize, p: usize) -> usize {
 }
 
 impl<const C: usize, const P: usize> Bound<C, P> for Rounding {
+    /// One: every chunk holds seeds that are worth an evaluation, and its tables are best read twice in a row.
+    const SPAN: usize = 1;
+
     fn build(factors: &dyn Fn(usize) -> Factors<C, P>) -> Self {
         let mut tables = Self { full: Vec::new(), rows: Vec::new(), flat: Vec::new(), normals: Vec::new() };
         #[expect(clippy::cast_possible_truncation, reason = "offsets are below 65535")]
@@ -46,7 +49,7 @@ impl<const C: usize, const P: usize> Bound<C, P> for Rounding {
                 tables.full.push(offset as u16);
             } else {
                 let at = tables.flat.len();
-                tables.normals.resize((at / CHUNK + 1) * C, [0.0; CHUNK]);
+                tables.normals.resize((at / CHUNK + 1) * C, Scores::ZERO);
                 if !factors.full_rank() {
                     let normal = normal(&factors.q);
                     (0..C).for_each(|c| put(&mut tables.normals, C, at, c, normal[c]));
@@ -69,7 +72,8 @@ impl<const C: usize, const P: usize> Bound<C, P> for Rounding {
     }
 
     #[inline(always)]
-    fn score<const FMA: bool>(&self, chunk: usize, block: &Scaled<C>, scores: &mut Scores) {
+    fn score<const FMA: bool>(&self, chunk: usize, block: &Scaled<C>, scratch: &mut Scratch) {
+        let scores = &mut scratch.scores;
         match chunk.checked_sub(self.full.len().div_ceil(CHUNK)) {
             Some(chunk) => score_flat::<C, FMA>(&self.normals[chunk * C..][..C], block, scores),
             None => score_full::<C, P, FMA>(&self.rows[chunk * width(C, P)..][..width(C, P)], block, scores),
@@ -86,7 +90,7 @@ impl<const C: usize, const P: usize> Bound<C, P> for Rounding {
 impl Rounding {
     fn put_full<const C: usize, const P: usize>(&mut self, inverse: &Matrix<C, P>) {
         let at = self.full.len();
-        self.rows.resize((at / CHUNK + 1) * width(C, P), [0.0; CHUNK]);
+        self.rows.resize((at / CHUNK + 1) * width(C, P), Scores::ZERO);
         let mut put = |row: usize, x: f64| put(&mut self.rows, width(C, P), at, row, x);
         let mut largest = 0.0f64;
         for p in 0..P {
@@ -121,13 +125,13 @@ fn normal<const C: usize, const P: usize>(q: &Matrix<C, P>) -> [f64; C] {
 
 #[inline(always)]
 fn score_flat<const C: usize, const FMA: bool>(normals: &[Scores], block: &Scaled<C>, scores: &mut Scores) {
-    let mut sums = [0.0; CHUNK];
+    let mut sums = Scores::ZERO;
     for i in 0..CHUNK {
         let mut sum = 0.0f32;
         for (normals, &w) in normals.iter().zip(&block.block) {
-            sum = multiply_add::<FMA>(normals[i], w, sum);
+            sum = multiply_add::<FMA>(normals.0[i], w, sum);
         }
-        sums[i] = sum.abs();
+        sums.0[i] = sum.abs();
     }
     *scores = sums;
 }
@@ -140,32 +144,32 @@ fn score_full<const C: usize, const P: usize, const FMA: bool>(rows: &[Scores], 
     let (norms, rest) = norms.split_at(P);
     let (reciprocals, largest_norm) = rest.split_at(P);
     // Into a variable of its own: the compiler then knows that nothing it reads changes, and vectorises.
-    let mut bounds = [0.0; CHUNK];
+    let mut bounds = Scores::ZERO;
     for i in 0..CHUNK {
         let mut scaled = [0.0; P];
         let mut largest = 0.0f32;
         for p in 0..P {
             let mut sum = 0.0;
             for c in 0..C {
-                sum = multiply_add::<FMA>(inverse[p * C + c][i], block.block[c], sum);
+                sum = multiply_add::<FMA>(inverse[p * C + c].0[i], block.block[c], sum);
             }
             scaled[p] = sum;
-            let t = (sum * norms[p][i]).abs();
+            let t = (sum * norms[p].0[i]).abs();
             largest = if t > largest { t } else { largest };
         }
         // Not above the true maximum, so that the step is not above the true one.
-        let largest = (largest * (1.0 - 1e-6) - largest_norm[0][i] * 2e-6) * (1.0 / 7.5);
+        let largest = (largest * (1.0 - 1e-6) - largest_norm[0].0[i] * 2e-6) * (1.0 / 7.5);
         let largest = if largest > f32::MIN_POSITIVE { largest } else { f32::MIN_POSITIVE };
         let step = f32::from_bits((largest.to_bits() + 0x007F_FFFF) & 0x7F80_0000);
         let step = if step < block.highest { step } else { block.highest };
         let inverse_step = f32::from_bits((254 << 23) - step.to_bits());
         let mut worst = 0.0f32;
         for p in 0..P {
-            let x = scaled[p] * (norms[p][i] * inverse_step);
-            let error = (x - ((x + SHIFT) - SHIFT)).abs() * (step * reciprocals[p][i]);
+            let x = scaled[p] * (norms[p].0[i] * inverse_step);
+            let error = (x - ((x + SHIFT) - SHIFT)).abs() * (step * reciprocals[p].0[i]);
             worst = if error > worst { error } else { worst };
         }
-        bounds[i] = worst;
+        bounds.0[i] = worst;
     }
     *scores = bounds;
 }

@@ -5,21 +5,20 @@
 //! For the few *hard* seeds, bases so close to losing rank that f32 says nothing of R⁻ᵀ, Qᵀw is computed as it stands.
 
 use super::basis::Factors;
-use super::bound::{Bound, CHUNK, Scaled, Scores, multiply_add, put};
+use super::bound::{BEYOND, Bound, CHUNK, Scaled, Scores, Scratch, Window, key, multiply_add, put};
 use super::lfsr::{PERIOD, UNIT, cycle};
 
 /// What rounding may add to a score of a block with norm up to 1, of a seed that is not hard.
 const SLACK: f64 = 5e-4;
 /// Chunks of the cycle.
 const CHUNKS: usize = PERIOD.div_ceil(CHUNK);
-/// Dot products beyond a chunk that its last seeds need, and a few more to fill a vector.
-const BEYOND: usize = 16;
 
 /// Tables of the bound.
 #[derive(Debug)]
 pub struct Subspace {
-    /// The cycle as f32, scaled as in a basis.
-    states: Vec<f32>,
+    /// The cycle as f32, scaled as in a basis: for each chunk C windows, the c-th from c·P states after the chunk's first on. Copies,
+    /// because in one table most of them would lie across cache lines.
+    states: Vec<Window>,
     /// R⁻ᵀ by rows, its lower triangle only. Zeros for hard seeds.
     whitening: Vec<Scores>,
     /// Offsets of the hard seeds.
@@ -44,15 +43,20 @@ fn is_hard<const C: usize, const P: usize>(factors: &Factors<C, P>) -> bool {
 }
 
 impl<const C: usize, const P: usize> Bound<C, P> for Subspace {
+    /// All of them: a few chunks hold a seed that is worth an evaluation once the first of these was found.
+    const SPAN: usize = usize::MAX;
+
     fn build(factors: &dyn Fn(usize) -> Factors<C, P>) -> Self {
         #[expect(clippy::cast_possible_truncation, reason = "tables are f32")]
-        let states = cycle().iter().map(|&s| (f64::from(s) / UNIT) as f32).collect();
-        let mut tables = Self { states, whitening: vec![[0.0; CHUNK]; CHUNKS * triangle(P)], hard: Vec::new(), hard_q: Vec::new() };
+        let state = |at: usize| (f64::from(cycle()[at]) / UNIT) as f32;
+        let window = |row: usize| Window(std::array::from_fn(|i| state(row / C * CHUNK + row % C * P + i)));
+        let states = (0..CHUNKS * C).map(window).collect();
+        let mut tables = Self { states, whitening: vec![Scores::ZERO; CHUNKS * triangle(P)], hard: Vec::new(), hard_q: Vec::new() };
         for offset in 0..PERIOD {
             let factors = factors(offset);
             if is_hard(&factors) {
                 let at = tables.hard.len();
-                tables.hard_q.resize((at / CHUNK + 1) * C * P, [0.0; CHUNK]);
+                tables.hard_q.resize((at / CHUNK + 1) * C * P, Scores::ZERO);
                 for (row, &q) in factors.q.iter().flatten().enumerate() {
                     put(&mut tables.hard_q, C * P, at, row, q);
                 }
@@ -82,36 +86,24 @@ impl<const C: usize, const P: usize> Bound<C, P> for Subspace {
     }
 
     #[inline(always)]
-    fn score<const FMA: bool>(&self, chunk: usize, block: &Scaled<C>, scores: &mut Scores) {
+    fn score<const FMA: bool>(&self, chunk: usize, block: &Scaled<C>, scratch: &mut Scratch) {
         if let Some(chunk) = chunk.checked_sub(CHUNKS) {
-            return score_hard::<C, P, FMA>(&self.hard_q[chunk * C * P..][..C * P], block, scores);
+            return score_hard::<C, P, FMA>(&self.hard_q[chunk * C * P..][..C * P], block, &mut scratch.scores);
         }
-        let mut dots = [0.0f32; CHUNK + BEYOND];
-        let states = &self.states[chunk * CHUNK..][..CHUNK + BEYOND + C * P];
-        let shifted: [&[f32; CHUNK + BEYOND]; C] = std::array::from_fn(|c| window(states, c * P));
-        for i in 0..CHUNK + BEYOND {
-            let mut sum = 0.0;
-            for (states, &w) in shifted.iter().zip(&block.block) {
-                sum = multiply_add::<FMA>(states[i], w, sum);
-            }
-            dots[i] = sum;
-        }
-        let whitening = &self.whitening[chunk * triangle(P)..][..triangle(P)];
-        let dots: [&Scores; P] = std::array::from_fn(|p| window(&dots, p));
-        // Into a variable of its own: the compiler then knows that nothing it reads changes, and vectorises.
-        let mut rests = [0.0; CHUNK];
+        let whitening = self.whiten::<C, P, FMA>(chunk, block, &mut scratch.dots);
         for i in 0..CHUNK {
-            let mut rest = block.energy;
-            for row in 0..P {
-                let mut y = 0.0;
-                for column in 0..row + 1 {
-                    y = multiply_add::<FMA>(whitening[triangle(row) + column][i], dots[column][i], y);
-                }
-                rest = multiply_add::<FMA>(-y, y, rest);
-            }
-            rests[i] = rest;
+            scratch.scores.0[i] = rest::<P, FMA>(whitening, &scratch.dots, i, block.energy);
         }
-        *scores = rests;
+    }
+
+    #[inline(always)]
+    fn least<const FMA: bool>(&self, chunk: usize, block: &Scaled<C>, scratch: &mut Scratch) -> i32 {
+        if chunk >= CHUNKS {
+            Bound::<C, P>::score::<FMA>(self, chunk, block, scratch);
+            return scratch.scores.least();
+        }
+        let whitening = self.whiten::<C, P, FMA>(chunk, block, &mut scratch.dots);
+        (0..CHUNK).fold(i32::MAX, |least, i| least.min(key(rest::<P, FMA>(whitening, &scratch.dots, i, block.energy))))
     }
 
     fn limit(best: f64) -> f32 {
@@ -121,26 +113,47 @@ impl<const C: usize, const P: usize> Bound<C, P> for Subspace {
     }
 }
 
-/// `N` values from `start` on. The slice holds that many.
+impl Subspace {
+    /// Writes the dot products Y of a chunk, and gives the chunk's R⁻ᵀ.
+    #[inline(always)]
+    fn whiten<const C: usize, const P: usize, const FMA: bool>(&self, chunk: usize, block: &Scaled<C>, dots: &mut Window) -> &[Scores] {
+        let states = &self.states[chunk * C..][..C];
+        for i in 0..CHUNK + BEYOND {
+            let mut sum = 0.0;
+            for (states, &w) in states.iter().zip(&block.block) {
+                sum = multiply_add::<FMA>(states.0[i], w, sum);
+            }
+            dots.0[i] = sum;
+        }
+        &self.whitening[chunk * triangle(P)..][..triangle(P)]
+    }
+}
+
+/// ‖w‖² − ‖Qᵀw‖² of a chunk's i-th seed.
 #[inline(always)]
-fn window<const N: usize>(values: &[f32], start: usize) -> &[f32; N] {
-    const { assert!(N > 0) }
-    values[start..].first_chunk().unwrap_or(&[0.0; N])
+fn rest<const P: usize, const FMA: bool>(whitening: &[Scores], dots: &Window, i: usize, energy: f32) -> f32 {
+    let mut rest = energy;
+    for row in 0..P {
+        let mut y = 0.0;
+        for column in 0..row + 1 {
+            y = multiply_add::<FMA>(whitening[triangle(row) + column].0[i], dots.0[i + column], y);
+        }
+        rest = multiply_add::<FMA>(-y, y, rest);
+    }
+    rest
 }
 
 #[inline(always)]
 fn score_hard<const C: usize, const P: usize, const FMA: bool>(q: &[Scores], block: &Scaled<C>, scores: &mut Scores) {
-    let mut rests = [0.0; CHUNK];
     for i in 0..CHUNK {
         let mut rest = block.energy;
         for p in 0..P {
             let mut y = 0.0;
             for c in 0..C {
-                y = multiply_add::<FMA>(q[c * P + p][i], block.block[c], y);
+                y = multiply_add::<FMA>(q[c * P + p].0[i], block.block[c], y);
             }
             rest = multiply_add::<FMA>(-y, y, rest);
         }
-        rests[i] = rest;
+        scores.0[i] = rest;
     }
-    *scores = rests;
 }
