@@ -46,7 +46,8 @@ pub(super) fn bernoulli_kl(reference: &[f32], candidate: &[f32]) -> f64 {
     let term = |(&p, &q): (&f32, &f32)| {
         let (p, q) = (f64::from(p), f64::from(q));
         let (yes, other) = (surprise(p), surprise(q));
-        (-yes).exp() * (other - yes) + (-(yes + p)).exp() * (other + q - yes - p)
+        // Differences first: equal logits then give 0 exactly.
+        (-yes).exp() * (other - yes) + (-(yes + p)).exp() * ((other - yes) + (q - p))
     };
     reference.iter().zip(candidate).map(term).sum::<f64>().max(0.0)
 }
@@ -95,7 +96,9 @@ mod tests {
         let (p, q) = ([0.5f32, -2.0, 3.0], [0.1f32, -1.0, 3.0]);
         let each = (0..3).map(|i| bernoulli_kl(&p[i..=i], &q[i..=i])).sum::<f64>();
         assert!((bernoulli_kl(&p, &q) - each).abs() < 1e-15 && each > 0.0);
-        assert_eq!(bernoulli_kl(&p, &p), 0.0);
+        for x in [p[0], 1e-3, 7.7, -3.3, 88.0] {
+            assert_eq!(bernoulli_kl(&[x], &[x]), 0.0, "{x}");
+        }
         assert_eq!(bernoulli_kl(&p, &[0.0, f32::NAN, 0.0]), f64::INFINITY);
     }
 }
