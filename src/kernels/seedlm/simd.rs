@@ -7,6 +7,7 @@ use super::scan::{self, Tables};
 use crate::simd::Level;
 
 /// [`scan::search`] with the instructions of a level, or of the processor's highest level where it lacks that one.
+#[cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "calls under instructions that were found to be there"))]
 pub fn search<const C: usize, const P: usize, B: Bound<C, P>>(
     level: Level,
     tables: &Tables<C, P, B>,
@@ -48,6 +49,7 @@ fn search_avx2<const C: usize, const P: usize, B: Bound<C, P>>(
 }
 
 /// [`codec::unpack`] with the instructions of a level, or of the processor's highest level where it lacks that one.
+#[cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "calls under instructions that were found to be there"))]
 pub fn unpack<const C: usize, const P: usize>(level: Level, packed: &Packed<'_>, values: &mut [f32]) -> bool {
     match level.min(Level::detected()) {
         // SAFETY: the processor has the level's instructions, because the level is not above the detected one.
