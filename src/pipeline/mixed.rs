@@ -4,6 +4,7 @@
 //! An artifact records for each tensor the kernel that took it, so rules are not needed to decode. A mixed pipeline is named by what it
 //! comes from: `preset:balanced`, or for a file `mixed:NAME@DIGEST`, where the digest changes with what the rules say and with nothing else.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use globset::{Candidate, GlobBuilder, GlobMatcher};
@@ -19,6 +20,9 @@ use crate::weights::{TensorInfo, Weights};
 
 /// Bytes of the digest in a name: enough to tell the versions of one file apart.
 const DIGEST_BYTES: usize = 4;
+
+/// Longest glob, in bytes: far more than a name needs, and far less than would make its matcher too large to be built, which is a panic.
+const LONGEST_GLOB: usize = 4096;
 
 /// Where a mixed pipeline comes from, which names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,15 +75,17 @@ pub struct Mixed {
     summary: String,
     rules: Vec<Rule>,
     default: Box<dyn AnyKernel>,
-    /// Each glob and its rule. Not a set of globs: that matches by file names and extensions where it can, and a tensor's name that ends in a
-    /// full stop has none.
+    /// Globs that are a name, and the rule of each: there is one for each tensor where rules come from an artifact.
+    names: BTreeMap<String, usize>,
+    /// The other globs and the rule of each. Not a set of globs: that matches by file names and extensions where it can, and a tensor's name
+    /// that ends in a full stop has none.
     globs: Vec<(GlobMatcher, usize)>,
 }
 
 impl Mixed {
     /// A pipeline of these rules; an error where a glob is none, or stands twice.
     pub fn new(origin: Origin, summary: String, rules: Vec<Rule>, default: Box<dyn AnyKernel>) -> Result<Self, SpecError> {
-        let (mut globs, mut seen) = (Vec::new(), Vec::<(&str, usize)>::new());
+        let (mut names, mut globs, mut seen) = (BTreeMap::new(), Vec::new(), BTreeMap::<&str, usize>::new());
         for (i, rule) in rules.iter().enumerate() {
             let wrong = |message: String| {
                 let source = Box::new(SpecError::Definition { message });
@@ -89,16 +95,22 @@ impl Mixed {
                 return Err(wrong("'tensors' is empty; give it a glob, or leave the rule out".to_owned()));
             }
             for glob in &rule.globs {
-                if let Some((_, earlier)) = seen.iter().find(|(text, _)| text == glob) {
+                if let Some(earlier) = seen.insert(glob, i) {
                     return Err(wrong(format!("'{glob}' stands in rule {} already, which takes all that it matches", earlier + 1)));
                 }
-                seen.push((glob, i));
+                if !glob.contains(['*', '?', '[', ']', '{', '}', '\\']) {
+                    names.insert(glob.clone(), i);
+                    continue;
+                }
+                if glob.len() > LONGEST_GLOB {
+                    return Err(wrong(format!("a glob of {} bytes is too long; the limit is {LONGEST_GLOB}", glob.len())));
+                }
                 let built = GlobBuilder::new(glob).literal_separator(false).backslash_escape(true).build();
                 let built = built.map_err(|e| wrong(format!("'{glob}' is not a glob: {}", e.kind())))?;
                 globs.push((built.compile_matcher(), i));
             }
         }
-        Ok(Self { origin, summary, rules, default, globs })
+        Ok(Self { origin, summary, rules, default, names, globs })
     }
 
     /// One line on what it is for; empty where nobody said.
@@ -124,7 +136,9 @@ impl Mixed {
     /// The rules that match a name, in order.
     fn matching(&self, tensor: &str) -> Vec<usize> {
         let name = Candidate::from_bytes(tensor);
-        let mut rules: Vec<usize> = self.globs.iter().filter(|(glob, _)| glob.is_match_candidate(&name)).map(|&(_, rule)| rule).collect();
+        let matching = self.globs.iter().filter(|(glob, _)| glob.is_match_candidate(&name)).map(|&(_, rule)| rule);
+        let mut rules: Vec<usize> = matching.chain(self.names.get(tensor).copied()).collect();
+        rules.sort_unstable();
         rules.dedup();
         rules
     }
