@@ -118,6 +118,7 @@ mod tests {
     fn rules_know_the_names_of_many_families() {
         let sensitive = "wte.weight transformer.wpe.weight model.embed_tokens.weight bert.embeddings.word_embeddings.weight shared.weight \
             transformer.word_embeddings.weight token_embd.weight patch_embed.proj.weight pos_embed cls_token emb.weight embedding.weight \
+            tok_emb.weight enc_emb \
             encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight resnet.embedder.embedder.convolution.weight \
             lm_head.weight embed_out.weight output.weight classifier.weight score.weight head.weight heads.head.weight fc.weight \
             cls.predictions.transform.dense.weight bert.pooler.dense.weight qa_outputs.weight classifier.1.weight decoder.weight \
@@ -155,5 +156,8 @@ mod tests {
         assert_eq!(taken("lstm-moby"), ["emb.weight", "fc.weight"]);
         assert_eq!(taken("cnn-mnist"), ["fc.weight", "stem.weight"]);
         assert_eq!(taken("mlp-mnist"), Vec::<String>::new());
+        assert_eq!(taken("g2p-en"), ["dec_emb", "enc_emb"]);
+        assert_eq!(taken("crepe-tiny"), ["classifier.weight", "conv1.weight"]);
+        assert_eq!(taken("silero-vad"), ["conv1.weight"]);
     }
 }
