@@ -153,7 +153,7 @@ fn check_tensor(kernel: &dyn AnyKernel, registry: &Registry, weights: &Weights, 
 
     for level in Level::available() {
         for threads in [1, 2] {
-            let context = Context { simd: level, gram: None };
+            let context = Context { simd: level, ..Context::default() };
             let again = encode(kernel, weights, &context, threads)??;
             if again != parts {
                 return Err(format!("{} on {threads} threads gives other bytes", level.name()));

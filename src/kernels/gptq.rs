@@ -176,7 +176,6 @@ mod tests {
     use crate::kernels::second_order::synthetic::{inputs, pairs, round_trip};
     use crate::kernels::testing::matrix;
     use crate::sample;
-    use crate::simd::Level;
 
     #[test]
     fn calibration_keeps_the_layer_s_output_where_int4_loses_it() {
@@ -206,7 +205,7 @@ mod tests {
             let expected = Kernel::encode(&int4.unwrap(), &weights, &Context::default()).unwrap();
             let gptq = gptq.unwrap();
             for (gram, hessian) in [(None, 0), (Some(&identity), 1)] {
-                let parts = Kernel::encode(&gptq, &weights, &Context { simd: Level::current(), gram }).unwrap();
+                let parts = Kernel::encode(&gptq, &weights, &Context { gram, ..Context::default() }).unwrap();
                 assert_eq!(parts.get("hessian").unwrap(), [hessian]);
                 assert_eq!(parts.get("codes").unwrap(), expected.get("codes").unwrap());
                 assert_eq!(parts.get("scales").unwrap(), expected.get("scales").unwrap());
@@ -221,7 +220,7 @@ mod tests {
             sample::gaussian(64 * 64, 0.02, 2).into_iter().enumerate().map(|(i, x)| if i % 2 == 0 { x } else { x / 20.0 }).collect(),
         );
         let gptq = Gptq::new(Config { group: 32 }).unwrap();
-        let parts = Kernel::encode(&gptq, &weights, &Context { simd: Level::current(), gram: Some(&pairs(64)) }).unwrap();
+        let parts = Kernel::encode(&gptq, &weights, &Context { gram: Some(&pairs(64)), ..Context::default() }).unwrap();
         assert_eq!(parts.get("hessian").unwrap(), [2]);
         let decoded = Kernel::decode(&gptq, &parts, weights.info(), &Context::default()).unwrap();
         crate::conformance::promise_kept(&Kernel::promise(&gptq, &weights), 1.0, &weights, &decoded).unwrap();

@@ -38,7 +38,7 @@ pub fn pack(model: &[Tensor], kernel: &dyn AnyKernel, calibrated: bool, path: &P
 /// All tensors of an artifact.
 pub fn unpack(path: &Path, registry: &Registry, simd: Level) -> Result<Vec<Tensor>, FileError> {
     let reader = ArtifactReader::open(path, registry)?;
-    (0..reader.len()).map(|i| reader.decode(i, &reader.parts(i)?, &Context { simd, gram: None })).collect()
+    (0..reader.len()).map(|i| reader.decode(i, &reader.parts(i)?, &Context { simd, ..Context::default() })).collect()
 }
 
 /// SHA-256 of each tensor's bytes, by name.

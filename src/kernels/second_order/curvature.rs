@@ -116,7 +116,7 @@ mod tests {
 
     fn curvature(gram: &Gram, inputs: usize) -> Result<Curvature<'_>, Refusal> {
         let info = TensorInfo { name: "w".into(), shape: vec![4, inputs], dtype: Dtype::F32 };
-        Curvature::new(&Context { simd: Level::Scalar, gram: Some(gram) }, &info)
+        Curvature::new(&Context { simd: Level::Scalar, gram: Some(gram), ..Context::default() }, &info)
     }
 
     #[test]

@@ -102,7 +102,7 @@ mod tests {
         let (rows, n) = (6, 300);
         let gram = synthetic::inputs(600, n, 3).gram();
         let info = TensorInfo { name: "w".into(), shape: vec![rows, n], dtype: Dtype::F32 };
-        let curvature = Curvature::new(&Context { simd: Level::Scalar, gram: Some(&gram) }, &info).unwrap();
+        let curvature = Curvature::new(&Context { simd: Level::Scalar, gram: Some(&gram), ..Context::default() }, &info).unwrap();
         let order: Vec<usize> = (0..n).collect();
         let factor = curvature.factor(&order).unwrap();
         let weights = sample::gaussian(rows * n, 1.0, 4);

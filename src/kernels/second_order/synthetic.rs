@@ -3,7 +3,6 @@
 use crate::kernel::{Context, Gram};
 use crate::registry::Registry;
 use crate::sample;
-use crate::simd::Level;
 use crate::weights::Weights;
 
 /// Inputs X: samples × size, row-major.
@@ -69,7 +68,7 @@ impl Inputs {
 /// Decoded weights after a kernel, with or without statistics of the inputs, and the bytes of the parts.
 pub fn round_trip(spec: &str, weights: &Weights, gram: Option<&Gram>) -> (Vec<f32>, usize) {
     let kernel = Registry::default().parse(spec).unwrap();
-    let parts = kernel.encode(weights, &Context { simd: Level::current(), gram }).unwrap();
+    let parts = kernel.encode(weights, &Context { gram, ..Context::default() }).unwrap();
     let decoded = kernel.decode(&parts, weights.info(), &Context::default()).unwrap();
     crate::conformance::promise_kept(&kernel.promise(weights), 1.0, weights, &decoded).unwrap();
     (decoded.to_f32().into_owned(), parts.size_bytes())

@@ -22,7 +22,7 @@ use crate::error::DecodeError;
 use crate::kernel::Parts;
 use crate::simd::Level;
 
-/// Blocks of a task, an even number, so that nibbles of different tasks share no byte. The search reads its tables once for each task.
+/// Blocks of a task, an even number, so that nibbles of different tasks share no byte. The scan reads its tables once for each task.
 const TASK: usize = 256;
 /// The highest exponent of a tensor, less that of its largest block's norm. See the test of the exponents in use.
 const HEADROOM: i32 = 0;
@@ -45,15 +45,24 @@ pub fn lowest_exponent<const C: usize>(blocks: &[[f64; C]]) -> i32 {
 
 /// Packs values, with the best of all seeds for each block.
 pub fn encode<const C: usize, const P: usize, B: Bound<C, P>>(tables: &Tables<C, P, B>, values: &[f32], level: Level) -> Parts {
+    encode_by(values, TASK, |blocks, lowest, best| simd::search(level, tables, blocks, lowest, best))
+}
+
+/// Packs values with what a search finds for the blocks of a task, of which there are `task`, an even number, and a lowest exponent.
+pub fn encode_by<const C: usize, const P: usize>(
+    values: &[f32],
+    task: usize,
+    search: impl Fn(&[[f64; C]], i32, &mut [Candidate<P>]) + Sync,
+) -> Parts {
     let blocks = blocks::<C>(values);
     let lowest = lowest_exponent(&blocks);
     let mut seeds = vec![0; 2 * blocks.len()];
     let mut exponents = vec![0; blocks.len().div_ceil(2)];
     let mut coefficients = vec![0; (P * blocks.len()).div_ceil(2)];
-    let streams = seeds.par_chunks_mut(2 * TASK).zip(exponents.par_chunks_mut(TASK / 2)).zip(coefficients.par_chunks_mut(P * TASK / 2));
-    blocks.par_chunks(TASK).zip(streams).for_each(|(blocks, ((seeds, exponents), coefficients))| {
+    let streams = seeds.par_chunks_mut(2 * task).zip(exponents.par_chunks_mut(task / 2)).zip(coefficients.par_chunks_mut(P * task / 2));
+    blocks.par_chunks(task).zip(streams).for_each(|(blocks, ((seeds, exponents), coefficients))| {
         let mut best = vec![Candidate::zero(&[0.0; C], lowest); blocks.len()];
-        simd::search(level, tables, blocks, lowest, &mut best);
+        search(blocks, lowest, &mut best);
         for (i, best) in best.iter().enumerate() {
             seeds[2 * i..][..2].copy_from_slice(&best.offset.to_le_bytes());
             put_nibble(exponents, i, best.exponent - lowest);

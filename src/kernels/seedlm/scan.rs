@@ -9,6 +9,7 @@ use super::basis::{Factors, Matrix, basis};
 use super::bound::{Bound, CHUNK, Scaled, Scratch, key};
 use super::candidate::{Candidate, EXPONENTS, ceil_log2, energy, evaluate, power_of_two};
 use super::lfsr::{PERIOD, cycle};
+use super::simd;
 
 /// What a search needs of all seeds of a shape; depends on nothing else.
 #[derive(Debug)]
@@ -28,9 +29,16 @@ impl<const C: usize, const P: usize, B: Bound<C, P>> Tables<C, P, B> {
 
     /// The candidate at an offset.
     #[inline(always)]
-    fn evaluate(&self, block: &[f64; C], offset: u16, lowest: i32) -> Candidate<P> {
+    pub fn evaluate(&self, block: &[f64; C], offset: u16, lowest: i32) -> Candidate<P> {
         let at = usize::from(offset);
         evaluate(&self.inverse[at], &cycle()[at..], block, offset, lowest)
+    }
+
+    /// Asks for what [`evaluate`](Self::evaluate) will read.
+    #[inline(always)]
+    pub fn prefetch(&self, offset: u16) {
+        let inverse = self.inverse[usize::from(offset)].as_flattened();
+        inverse.iter().step_by(8).chain(inverse.last()).for_each(simd::prefetch);
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::codec;
+use super::lists::CellLists;
 use super::rounding::Rounding;
 use super::scan::Tables;
 use super::subspace::Subspace;
@@ -75,11 +76,15 @@ macro_rules! tables {
 }
 
 impl Bits {
-    /// Packs values.
-    pub fn encode(self, values: &[f32], level: Level) -> Parts {
+    /// Packs values. Lists make the search faster where there are some for the shape; the parts are the same.
+    pub fn encode(self, values: &[f32], level: Level, lists: Option<&CellLists>) -> Parts {
         match self {
             Self::Three => codec::encode(tables!(12, 4, Subspace), values, level),
-            Self::Four => codec::encode(tables!(8, 3, Subspace), values, level),
+            Self::Four => {
+                let tables = tables!(8, 3, Subspace);
+                let scan = || codec::encode(tables, values, level);
+                lists.map_or_else(scan, |lists| lists.encode(tables, values, level))
+            }
             Self::FourAndHalf => codec::encode(tables!(8, 4, Subspace), values, level),
             Self::SixAndHalf => codec::encode(tables!(8, 8, Rounding), values, level),
         }

@@ -73,3 +73,17 @@ fn unpack_avx512<const C: usize, const P: usize>(packed: &Packed<'_>, values: &m
 fn unpack_avx2<const C: usize, const P: usize>(packed: &Packed<'_>, values: &mut [f32]) -> bool {
     codec::unpack::<C, P>(packed, values)
 }
+
+/// Asks for the cache line that holds the start of something, ahead of its use.
+#[inline(always)]
+#[cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "an instruction that reads nothing a program could see"))]
+pub fn prefetch<T>(value: &T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every x86-64 processor has the instruction, and no address makes it fail.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(value).cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = value;
+}

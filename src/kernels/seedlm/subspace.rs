@@ -9,7 +9,7 @@ use super::bound::{BEYOND, Bound, CHUNK, Scaled, Scores, Scratch, Window, key, m
 use super::lfsr::{PERIOD, UNIT, cycle};
 
 /// What rounding may add to a score of a block with norm up to 1, of a seed that is not hard.
-const SLACK: f64 = 5e-4;
+pub const SLACK: f64 = 5e-4;
 /// Chunks of the cycle.
 const CHUNKS: usize = PERIOD.div_ceil(CHUNK);
 

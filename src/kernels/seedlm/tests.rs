@@ -62,7 +62,7 @@ fn errors_do_not_depend_on_scale() {
 }
 
 /// Blocks of each kind that quantisers stumble over, and some real ones.
-fn awkward(real: &str) -> Vec<f32> {
+pub fn awkward(real: &str) -> Vec<f32> {
     let noise = sample::gaussian(4096, 0.02, 5);
     let mut values = noise[..240].to_vec();
     values.extend(noise[240..480].iter().map(|x| x * (1.0 + (x * 100.0).abs().powi(3))));
@@ -140,7 +140,7 @@ fn speed() {
         let (kernel, weights) = (kernel(spec), matrix(1, sample::gaussian(count, 0.02, 1)));
         kernel.encode(&matrix(1, vec![1.0; 8]), &Context::default()).unwrap();
         for level in Level::available() {
-            let context = Context { simd: level, gram: None };
+            let context = Context { simd: level, ..Context::default() };
             let (parts, encode) = pool.install(|| timed(|| kernel.encode(&weights, &context).unwrap()));
             let repeats = 20;
             let decode_all = || (0..repeats).for_each(|_| drop(kernel.decode(&parts, weights.info(), &context)));

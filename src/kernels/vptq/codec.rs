@@ -252,7 +252,6 @@ mod tests {
     use crate::kernels::testing::matrix;
     use crate::registry::Registry;
     use crate::sample;
-    use crate::simd::Level;
 
     fn relative_error(spec: &str, weights: &Weights) -> f64 {
         Fidelity::of(&weights.to_f32(), &round_trip(spec, weights, None).0).relative_error()
@@ -310,7 +309,7 @@ mod tests {
         let gram = inputs(200, 40, 3).gram();
         let encode = |spec: &str, gram| {
             let kernel = Registry::default().parse(spec).unwrap();
-            kernel.encode(&weights, &Context { simd: Level::current(), gram }).unwrap()
+            kernel.encode(&weights, &Context { gram, ..Context::default() }).unwrap()
         };
         let spec = "vptq:outlier-percent=10,permute=true";
         let parts = encode(spec, Some(&gram));
@@ -344,7 +343,7 @@ mod tests {
     fn a_pass_that_would_break_the_promise_is_left_out_and_said_so() {
         let weights = matrix(64, sample::gaussian(64 * 64, 0.02, 2));
         let kernel = Registry::default().parse("vptq:vector=1,centroids=16").unwrap();
-        let parts = kernel.encode(&weights, &Context { simd: Level::current(), gram: Some(&pairs(64)) }).unwrap();
+        let parts = kernel.encode(&weights, &Context { gram: Some(&pairs(64)), ..Context::default() }).unwrap();
         assert_eq!(parts.get("hessian").unwrap(), [2]);
         let decoded = kernel.decode(&parts, weights.info(), &Context::default()).unwrap();
         crate::conformance::promise_kept(&kernel.promise(&weights), 1.0, &weights, &decoded).unwrap();
@@ -365,7 +364,7 @@ mod tests {
     fn statistics_of_another_size_are_refused() {
         let gram = Gram { size: 3, values: vec![1.0; 9], samples: 1 };
         let kernel = Registry::default().parse("vptq:second-order=false").unwrap();
-        let context = Context { simd: Level::current(), gram: Some(&gram) };
+        let context = Context { gram: Some(&gram), ..Context::default() };
         let refusal = kernel.encode(&matrix(8, vec![0.5; 64]), &context).unwrap_err();
         assert_eq!(refusal.0, "calibration statistics are of 3 inputs, the tensor has 8");
     }
@@ -377,7 +376,7 @@ mod tests {
         let kernel = Registry::default().parse("vptq:vector=3,residual=16,outlier-percent=3,outlier-vector=2,permute=true").unwrap();
         let encode = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| kernel.encode(&weights, &Context { simd: Level::current(), gram: Some(&gram) })).unwrap()
+            pool.install(|| kernel.encode(&weights, &Context { gram: Some(&gram), ..Context::default() })).unwrap()
         };
         assert_eq!(encode(1), encode(3));
     }
