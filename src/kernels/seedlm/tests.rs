@@ -5,6 +5,7 @@ use std::path::Path;
 use super::bound::Bound;
 use super::candidate::Candidate;
 use super::codec::{blocks, lowest_exponent};
+use super::lists::tests::lists;
 use super::rounding::Rounding;
 use super::scan::Tables;
 use super::subspace::Subspace;
@@ -23,8 +24,10 @@ fn kernel(spec: &str) -> Box<dyn AnyKernel> {
 
 fn relative_error(spec: &str, values: Vec<f32>) -> f64 {
     let (kernel, weights) = (kernel(spec), matrix(1, values));
-    let parts = kernel.encode(&weights, &Context::default()).unwrap();
-    let decoded = kernel.decode(&parts, weights.info(), &Context::default()).unwrap();
+    // Lists for speed; other tests hold them to the same parts.
+    let context = Context { seedlm_lists: Some(lists()), ..Context::default() };
+    let parts = kernel.encode(&weights, &context).unwrap();
+    let decoded = kernel.decode(&parts, weights.info(), &context).unwrap();
     Fidelity::of(&weights.to_f32(), &decoded.to_f32()).relative_error()
 }
 
@@ -46,18 +49,19 @@ fn gaussian_errors_of_the_larger_configurations() {
     }
 }
 
+/// Within 0.0005 at any scale. Where powers of two lie between the weights moves the error, over four million weights from 0.1227 to 0.1230 at
+/// 4 bits and, over one and a half, from 0.2249 to 0.2253 at 3 bits. The published 0.2256 is a little above all of these.
 #[test]
 fn errors_do_not_depend_on_scale() {
-    for (spec, count) in [("seedlm", 1 << 14), ("seedlm:bits=3", 3 << 12)] {
+    for (spec, count, expected) in [("seedlm", 1 << 20, 0.1230), ("seedlm:bits=3", 3 << 17, 0.2251)] {
         let error = |scale| relative_error(spec, sample::gaussian(count, scale, 1));
-        let expected = error(1.0);
-        for scale in [1e-30, 1e-6, 1e-3, 0.02, 1e6, 1e30] {
+        for scale in [1e-30, 1e-6, 1e-4, 1e-2, 1.0, 1.5, 100.0, 1e4, 1e6, 1e30] {
             let error = error(scale);
-            // Where a power of two lies between the weights moves errors a little; a power of two itself, not at all.
-            println!("{spec}, sigma {scale}: relative error {error:.5}, of 1 {expected:.5}");
-            assert!((error / expected - 1.0).abs() < 0.01, "{spec}, sigma {scale}: {error} is not {expected}");
+            println!("{spec}, sigma {scale}: relative error {error:.5}");
+            assert!((error - expected).abs() < 5e-4, "{spec}, sigma {scale}: {error} is not {expected}");
         }
-        assert_eq!(error(1024.0), expected);
+        // A power of two itself moves nothing.
+        assert_eq!(error(1024.0), error(1.0));
     }
 }
 

@@ -28,7 +28,7 @@ pub mod rows;
 mod simd;
 mod table;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 pub mod walk;
 #[cfg(test)]
 mod wider;

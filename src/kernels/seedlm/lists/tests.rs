@@ -18,7 +18,7 @@ use crate::simd::Level;
 type Block = [f64; 8];
 
 /// Lists and tables for all tests: they take a second.
-fn lists() -> &'static CellLists {
+pub fn lists() -> &'static CellLists {
     static LISTS: OnceLock<CellLists> = OnceLock::new();
     LISTS.get_or_init(CellLists::build)
 }
