@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use rayon::prelude::*;
 use weighbridge::artifact::{Tensor, write_tensors};
 use weighbridge::error::{FileError, WeightsError};
 use weighbridge::kernel::Gram;
@@ -10,9 +11,13 @@ use weighbridge::safefile::SafeFile;
 use weighbridge::weights::{Values, Weights};
 
 use super::protocol::OutputError;
+use super::quadratic::{VECTORS, quadratic_forms};
 
 /// Suffix of the tensor that holds the number of samples.
 const SAMPLES: &str = "#samples";
+
+/// Rows whose error sums are found together: one vector for each row and one for its error.
+const ROWS: usize = VECTORS / 2;
 
 /// Matrices XᵀX by the tensor whose inputs X are.
 pub type Grams = BTreeMap<String, Gram>;
@@ -52,26 +57,27 @@ pub fn output_error(original: &Weights, decoded: &Weights, gram: &Gram) -> Optio
         return None;
     }
     let (x, y) = (original.to_f32(), decoded.to_f32());
+    let runs = x.par_chunks(ROWS * cols).zip(y.par_chunks(ROWS * cols));
+    let runs: Vec<_> = runs.map(|(before, after)| of_rows(before, after, gram)).collect();
     let mut sums = OutputError { signal: 0.0, noise: 0.0 };
-    let mut product = vec![0.0f64; cols];
-    for (before, after) in x.chunks_exact(cols).zip(y.chunks_exact(cols)) {
-        let before: Vec<f64> = before.iter().map(|&v| f64::from(v)).collect();
-        let error: Vec<f64> = after.iter().zip(&before).map(|(&a, b)| f64::from(a) - b).collect();
-        sums.signal += quadratic(&before, gram, &mut product);
-        if error.iter().any(|&e| e != 0.0) {
-            sums.noise += quadratic(&error, gram, &mut product);
-        }
+    for (signal, noise) in runs.into_iter().flatten() {
+        sums.signal += signal;
+        sums.noise += noise;
     }
     Some(sums)
 }
 
-/// vᵀGv; `product` is scratch of the same length.
-fn quadratic(v: &[f64], gram: &Gram, product: &mut [f64]) -> f64 {
-    product.fill(0.0);
-    for (&x, row) in v.iter().zip(gram.values.chunks_exact(gram.size)) {
-        product.iter_mut().zip(row).for_each(|(p, &g)| *p += x * f64::from(g));
+/// wᵀGw and eᵀGe of up to [`ROWS`] rows w and their errors e; zeros for rows that are not there.
+fn of_rows(before: &[f32], after: &[f32], gram: &Gram) -> [(f64, f64); ROWS] {
+    let mut vectors = vec![[0.0; VECTORS]; gram.size];
+    for (row, (before, after)) in before.chunks_exact(gram.size).zip(after.chunks_exact(gram.size)).enumerate() {
+        for (vector, (&b, &a)) in vectors.iter_mut().zip(before.iter().zip(after)) {
+            vector[row] = f64::from(b);
+            vector[ROWS + row] = f64::from(a) - f64::from(b);
+        }
     }
-    product.iter().zip(v).map(|(p, x)| p * x).sum()
+    let sums = quadratic_forms(&vectors, &gram.values);
+    std::array::from_fn(|row| (sums[row], sums[ROWS + row]))
 }
 
 #[cfg(test)]

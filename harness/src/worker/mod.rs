@@ -6,5 +6,6 @@ pub mod calibration;
 pub mod client;
 pub mod heap;
 pub mod protocol;
+mod quadratic;
 pub mod serve;
 pub mod timing;
