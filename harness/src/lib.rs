@@ -23,4 +23,5 @@ pub mod report;
 pub mod specification;
 pub mod store;
 mod table;
+mod vectors;
 pub mod worker;

@@ -8,6 +8,8 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
+use crate::vectors::vectorised;
+
 /// max(x, 0), NaN kept.
 pub(super) fn relu(x: &Tensor) -> Result<Tensor> {
     x.contiguous()?.apply_op1_no_bwd(&Map("relu", |x: f32| if x < 0.0 { 0.0 } else { x }))
@@ -31,7 +33,7 @@ pub(super) fn silu(x: &Tensor) -> Result<Tensor> {
 }
 
 /// e^x; below −87.3 the smallest normal number and above 88.3 about 2e38, so that nothing overflows. NaN stays NaN.
-#[inline]
+#[inline(always)]
 pub(super) fn exp(x: f32) -> f32 {
     /// 1.5·2^23: adding it rounds to an integer, which is then in the low bits.
     const ROUND: f32 = 12_582_912.0;
@@ -51,13 +53,13 @@ pub(super) fn exp(x: f32) -> f32 {
 }
 
 /// Logistic function.
-#[inline]
+#[inline(always)]
 pub(super) fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
 /// Hyperbolic tangent.
-#[inline]
+#[inline(always)]
 pub(super) fn tanh(x: f32) -> f32 {
     let z = x * x;
     let p = -5.704_988_6e-3_f32;
@@ -71,7 +73,7 @@ pub(super) fn tanh(x: f32) -> f32 {
 }
 
 /// Error function: a quotient of two polynomials in x², as in Eigen's `generic_fast_erf_float`; ±1 beyond 4.
-#[inline]
+#[inline(always)]
 fn erf(x: f32) -> f32 {
     let x = x.clamp(-4.0, 4.0);
     let z = x * x;
@@ -99,7 +101,12 @@ impl<F: Fn(f32) -> f32> CustomOp1 for Map<F> {
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let out = values(storage, layout)?.iter().map(|&x| self.1(x)).collect();
+        let values = values(storage, layout)?;
+        let mut out = vec![0.0; values.len()];
+        vectorised(
+            #[inline(always)]
+            || out.iter_mut().zip(values).for_each(|(out, &x)| *out = self.1(x)),
+        );
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 }

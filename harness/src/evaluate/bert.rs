@@ -61,7 +61,7 @@ fn attend(network: &Network, layer: &str, x: &Tensor, texts: &[Vec<u32>]) -> Res
     let mixed = runs(texts).map(|(start, length)| {
         // Heads × length × head width.
         let heads = |x: &Tensor| x.narrow(0, start, length)?.reshape((length, HEADS, width / HEADS))?.transpose(0, 1)?.contiguous();
-        let weights = heads(&q)?.matmul(&heads(&k)?.t()?)?.apply_op1_no_bwd(&softmax)?;
+        let weights = softmax.of(&heads(&q)?, &heads(&k)?)?;
         weights.matmul(&heads(&v)?)?.transpose(0, 1)?.reshape((length, width))
     });
     Tensor::cat(&mixed.collect::<Result<Vec<_>>>()?, 0)

@@ -3,6 +3,7 @@
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, bail};
 
 use super::activations::{sigmoid, tanh, values};
+use crate::vectors::vectorised;
 
 /// A step of an LSTM: (input's share + bias, state's share, cell) → (next state, next cell), stacked. Gates in the order i, f, g, o.
 pub(super) struct LstmCell;
@@ -28,24 +29,35 @@ impl CustomOp3 for LstmCell {
         }
         let mut out = vec![0.0; 2 * rows * hidden];
         let (states, next_cells) = out.split_at_mut(rows * hidden);
-        let mut gates = vec![0.0; 4 * hidden];
-        for row in 0..rows {
-            let all = row * 4 * hidden..(row + 1) * 4 * hidden;
-            for ((gate, a), b) in gates.iter_mut().zip(&from_input[all.clone()]).zip(&from_state[all]) {
-                *gate = a + b;
-            }
-            let own = row * hidden..(row + 1) * hidden;
-            let (cell, next, state) = (&cells[own.clone()], &mut next_cells[own.clone()], &mut states[own]);
-            // Slices of one known length let the loop below vectorise.
-            let gate = |n: usize| &gates[n * hidden..][..hidden];
-            let (i, f, g, o) = (gate(0), gate(1), gate(2), gate(3));
-            let (cell, next, state) = (&cell[..hidden], &mut next[..hidden], &mut state[..hidden]);
-            for j in 0..hidden {
-                next[j] = sigmoid(f[j]) * cell[j] + sigmoid(i[j]) * tanh(g[j]);
-                state[j] = sigmoid(o[j]) * tanh(next[j]);
-            }
-        }
+        vectorised(
+            #[inline(always)]
+            || {
+                let mut gates = vec![0.0; 4 * hidden];
+                for row in 0..rows {
+                    let all = row * 4 * hidden..(row + 1) * 4 * hidden;
+                    for ((gate, a), b) in gates.iter_mut().zip(&from_input[all.clone()]).zip(&from_state[all]) {
+                        *gate = a + b;
+                    }
+                    let own = row * hidden..(row + 1) * hidden;
+                    lstm_row(&gates, &cells[own.clone()], &mut next_cells[own.clone()], &mut states[own]);
+                }
+            },
+        );
         Ok((CpuStorage::F32(out), Shape::from((2, rows, hidden))))
+    }
+}
+
+/// One row: gates and cell → next cell and next state.
+#[inline(always)]
+fn lstm_row(gates: &[f32], cell: &[f32], next: &mut [f32], state: &mut [f32]) {
+    let hidden = cell.len();
+    // Slices of one known length let the loop below vectorise.
+    let gate = |n: usize| &gates[n * hidden..][..hidden];
+    let (i, f, g, o) = (gate(0), gate(1), gate(2), gate(3));
+    let (next, state) = (&mut next[..hidden], &mut state[..hidden]);
+    for j in 0..hidden {
+        next[j] = sigmoid(f[j]) * cell[j] + sigmoid(i[j]) * tanh(g[j]);
+        state[j] = sigmoid(o[j]) * tanh(next[j]);
     }
 }
 
@@ -73,19 +85,30 @@ impl CustomOp3 for GruCell {
             bail!("gates {:?} and {:?} for a state of {:?}", l1.dims(), l2.dims(), l3.dims());
         }
         let mut out = vec![0.0; rows * hidden];
-        for (row, next) in out.chunks_mut(hidden.max(1)).enumerate() {
-            let all = row * 3 * hidden..(row + 1) * 3 * hidden;
-            let (a, b) = (&from_input[all.clone()], &from_state[all]);
-            let gate = |n: usize| (&a[n * hidden..][..hidden], &b[n * hidden..][..hidden]);
-            let (r, z, n) = (gate(0), gate(1), gate(2));
-            let (state, next) = (&states[row * hidden..][..hidden], &mut next[..hidden]);
-            for j in 0..hidden {
-                let new = tanh(n.0[j] + sigmoid(r.0[j] + r.1[j]) * n.1[j]);
-                let keep = sigmoid(z.0[j] + z.1[j]);
-                next[j] = (1.0 - keep) * new + keep * state[j];
-            }
-        }
+        vectorised(
+            #[inline(always)]
+            || {
+                for (row, next) in out.chunks_mut(hidden.max(1)).enumerate() {
+                    let all = row * 3 * hidden..(row + 1) * 3 * hidden;
+                    gru_row(&from_input[all.clone()], &from_state[all], &states[row * hidden..][..hidden], next);
+                }
+            },
+        );
         Ok((CpuStorage::F32(out), Shape::from((rows, hidden))))
+    }
+}
+
+/// One row: shares of the gates and state → next state.
+#[inline(always)]
+fn gru_row(from_input: &[f32], from_state: &[f32], state: &[f32], next: &mut [f32]) {
+    let hidden = state.len();
+    let gate = |n: usize| (&from_input[n * hidden..][..hidden], &from_state[n * hidden..][..hidden]);
+    let (r, z, n) = (gate(0), gate(1), gate(2));
+    let next = &mut next[..hidden];
+    for j in 0..hidden {
+        let new = tanh(n.0[j] + sigmoid(r.0[j] + r.1[j]) * n.1[j]);
+        let keep = sigmoid(z.0[j] + z.1[j]);
+        next[j] = (1.0 - keep) * new + keep * state[j];
     }
 }
 

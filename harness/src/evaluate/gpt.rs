@@ -41,7 +41,7 @@ fn attend(network: &Network, h: &str, x: &Tensor, windows: usize) -> Result<Tens
     let qkv = network.linear(&format!("{h}.attn.qkv"), x)?.reshape((windows, length, 3 * HEADS, head))?.transpose(1, 2)?;
     let part = |i: usize| qkv.narrow(1, i * HEADS, HEADS)?.contiguous();
     let (q, k, v) = (part(0)?, part(1)?, part(2)?);
-    let weights = q.matmul(&k.t()?)?.apply_op1_no_bwd(&Softmax::of_heads(head, true))?;
+    let weights = Softmax::of_heads(head, true).of(&q, &k)?;
     let mixed = weights.matmul(&v)?.transpose(1, 2)?.reshape((rows, width))?;
     network.linear(&format!("{h}.attn.proj"), &mixed)
 }

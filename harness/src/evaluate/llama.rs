@@ -65,7 +65,7 @@ fn attend(network: &Network, layer: &str, x: &Tensor, windows: usize, [cos, sin]
     let (heads, shared) = (q.dim(1)?, k.dim(1)?);
     // The queries of all heads that share a key head go through one product; they are causal run by run.
     let q = q.reshape((windows, shared, heads / shared * length, HEAD))?;
-    let weights = q.matmul(&k.t()?)?.apply_op1_no_bwd(&Softmax::of_heads(HEAD, true))?;
+    let weights = Softmax::of_heads(HEAD, true).of(&q, &k)?;
     let mixed = weights.matmul(&v)?.reshape((windows, heads, length, HEAD))?;
     mixed.transpose(1, 2)?.reshape((rows, heads * HEAD))
 }

@@ -20,7 +20,7 @@ const WIDEST_RECORDED: usize = 4096;
 /// Weights by name, and a record of what they were multiplied with where that is wanted.
 pub(super) struct Network {
     tensors: BTreeMap<String, Tensor>,
-    /// Matrices as inputs × outputs, contiguous.
+    /// Matrices as inputs × outputs, contiguous, a single output beside zeros.
     transposed: BTreeMap<String, Tensor>,
     record: Option<RefCell<BTreeMap<String, Moments>>>,
 }
@@ -56,7 +56,7 @@ impl Network {
             }
             let tensor = Tensor::from_slice(&found.to_f32(), expected.shape.as_slice(), &Device::Cpu).map_err(failed)?;
             if expected.shape.len() > 1 {
-                let matrix = tensor.flatten_from(1).and_then(|m| m.t()?.contiguous()).map_err(failed)?;
+                let matrix = tensor.flatten_from(1).and_then(|m| m.t()?.contiguous()).and_then(widen).map_err(failed)?;
                 transposed.insert(name.clone(), matrix);
             }
             tensors.insert(name, tensor);
@@ -105,14 +105,14 @@ impl Network {
     /// nothing of that other use, and a kernel that goes by half of the uses spoils the other half.
     pub fn tied_product(&self, name: &str, x: &Tensor) -> Result<Tensor> {
         let matrix = self.transposed.get(name).ok_or_else(|| no_tensor(name))?;
-        let inputs = matrix.dim(0)?;
+        let (inputs, outputs) = (matrix.dim(0)?, self.tensor(name)?.dim(0)?);
         let run = inputs.div_ceil(inputs.div_ceil(LONGEST_SUM));
         let mut y = x.narrow(1, 0, run)?.matmul(&matrix.narrow(0, 0, run)?)?;
         for start in (run..inputs).step_by(run) {
             let length = run.min(inputs - start);
             y = (y + x.narrow(1, start, length)?.matmul(&matrix.narrow(0, start, length)?)?)?;
         }
-        Ok(y)
+        if outputs == 1 { y.narrow(1, 0, 1)?.contiguous() } else { Ok(y) }
     }
 
     /// What was recorded, by the name of the weights.
@@ -147,6 +147,14 @@ impl Moments {
         let n = self.size;
         let values = (0..n * n).map(|i| (i / n, i % n)).map(|(row, column)| self.sums[row.min(column) * n + row.max(column)] as f32);
         Gram { size: n, values: values.collect(), samples: self.samples }
+    }
+}
+
+/// A matrix with a column of zeros beside its only one: the library sums a product with one column in an order that hangs on the processor.
+fn widen(matrix: Tensor) -> Result<Tensor> {
+    match matrix.dim(1)? {
+        1 => matrix.pad_with_zeros(1, 0, 1),
+        _ => Ok(matrix),
     }
 }
 

@@ -1,13 +1,15 @@
 //! Softmax over the scores of an attention head.
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, bail};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
 use super::activations::{exp, values};
+use crate::vectors::vectorised;
 
 /// Lanes of a sum: fixed, so that its order is.
 const LANES: usize = 8;
 
 /// Softmax of scaled scores over the last dimension.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Softmax {
     /// Factor on the scores.
     pub scale: f32,
@@ -22,6 +24,13 @@ impl Softmax {
         let scale = 1.0 / (width as f64).sqrt() as f32;
         Self { scale, causal }
     }
+
+    /// Attention weights: queries and keys, heads × length × head width → heads × length × length.
+    ///
+    /// Keys are laid out anew, because the library sums a small product of a transposed matrix in an order that hangs on the processor.
+    pub fn of(self, queries: &Tensor, keys: &Tensor) -> Result<Tensor> {
+        queries.matmul(&keys.t()?.contiguous()?)?.apply_op1_no_bwd(&self)
+    }
 }
 
 impl CustomOp1 for Softmax {
@@ -33,22 +42,31 @@ impl CustomOp1 for Softmax {
         let scores = values(storage, layout)?;
         let Some(&length) = layout.dims().last().filter(|&&n| n > 0) else { bail!("scores without columns") };
         let mut out = vec![0.0; scores.len()];
-        for (i, (row, out)) in scores.chunks(length).zip(out.chunks_mut(length)).enumerate() {
-            let seen = if self.causal { i % length + 1 } else { length };
-            let (row, out) = (&row[..seen], &mut out[..seen]);
-            let largest = fold(row, f32::NEG_INFINITY, |a, b| if b > a { b } else { a });
-            for (out, &score) in out.iter_mut().zip(row) {
-                *out = exp((score - largest) * self.scale);
-            }
-            let sum = fold(out, 0.0, |a, b| a + b);
-            out.iter_mut().for_each(|x| *x /= sum);
-        }
+        vectorised(
+            #[inline(always)]
+            || {
+                for (i, (row, out)) in scores.chunks(length).zip(out.chunks_mut(length)).enumerate() {
+                    let seen = if self.causal { i % length + 1 } else { length };
+                    softmax(&row[..seen], &mut out[..seen], self.scale);
+                }
+            },
+        );
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 }
 
+#[inline(always)]
+fn softmax(row: &[f32], out: &mut [f32], scale: f32) {
+    let largest = fold(row, f32::NEG_INFINITY, |a, b| if b > a { b } else { a });
+    for (out, &score) in out.iter_mut().zip(row) {
+        *out = exp((score - largest) * scale);
+    }
+    let sum = fold(out, 0.0, |a, b| a + b);
+    out.iter_mut().for_each(|x| *x /= sum);
+}
+
 /// Folds in lanes, then the lanes in order.
-#[inline]
+#[inline(always)]
 fn fold(values: &[f32], start: f32, f: impl Fn(f32, f32) -> f32) -> f32 {
     let (runs, rest) = values.as_chunks::<LANES>();
     let mut lanes = [start; LANES];
