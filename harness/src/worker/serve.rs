@@ -157,7 +157,7 @@ fn encode(model: &[Tensor], grams: &Grams, kernel: &dyn AnyKernel, artifact: &Pa
                 let reason = result.err().unwrap_or_default();
                 let (name, dtype, shape, bytes) = tensor.raw();
                 passed_through.push(PassedThrough { name: name.to_owned(), bytes: bytes.len() as u64, reason: reason.clone() });
-                writer.add_raw(name, shape, dtype, bytes.to_vec(), &reason)?;
+                writer.add_raw(name, shape, dtype, bytes, &reason)?;
             }
         }
     }
