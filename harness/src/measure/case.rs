@@ -29,6 +29,18 @@ impl Files {
     }
 }
 
+impl Files {
+    /// Removes them, and what a worker that died may have left beside them. What is not there is no matter.
+    pub fn remove(&self) {
+        for path in [&self.artifact, &self.decoded] {
+            let _ = std::fs::remove_file(path);
+            for suffix in ["partial", "spool"] {
+                let _ = std::fs::remove_file(weighbridge::safewriter::sibling(path, suffix));
+            }
+        }
+    }
+}
+
 /// Runs a fixture's calibration data through its original weights.
 pub fn calibrate(manifest: &Path, output: &Path, own: &Launch) -> Result<(), WorkerError> {
     let mut worker = Client::start(own)?;
@@ -48,6 +60,8 @@ pub fn measure(
     own: &Launch,
     sampling: Sampling,
 ) -> Result<Measured, CaseFailure> {
+    let bytes = std::fs::metadata(model).map_or(0, |m| m.len());
+    let (launch, own) = (&launch.for_model(bytes), &own.for_model(bytes));
     let at = |stage: &str| {
         let stage = stage.to_owned();
         move |error: WorkerError| CaseFailure { stage, message: error.to_string() }
