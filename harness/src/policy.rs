@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::filter::Filter;
 use crate::model::metric::{Kind, METRICS, metric};
+use crate::model::record::Limit;
+use crate::model::sampled::SampleRule;
 
 /// The shipped policy.
 pub const EMBEDDED: &str = include_str!("../../baselines/policy.toml");
@@ -74,6 +77,12 @@ pub struct Target {
 pub struct Suite {
     /// Kernel specifications.
     pub kernels: Vec<String>,
+    /// Which kernels are measured on samples of large models; the first rule that takes a case counts.
+    #[serde(default)]
+    pub sample: Vec<SampleRule>,
+    /// Which kernels alone are measured on large models.
+    #[serde(default)]
+    pub limit: Vec<Limit>,
     /// Why these.
     pub reason: String,
 }
@@ -151,9 +160,16 @@ impl Policy {
         }
         let reasons = (policy.metrics.iter().map(|(n, m)| (n, &m.reason)))
             .chain(policy.targets.iter().map(|(n, t)| (n, &t.reason)))
-            .chain(policy.suites.iter().map(|(n, s)| (n, &s.reason)));
+            .chain(policy.suites.iter().map(|(n, s)| (n, &s.reason)))
+            .chain(policy.suites.iter().flat_map(|(n, s)| s.sample.iter().map(move |rule| (n, &rule.reason))))
+            .chain(policy.suites.iter().flat_map(|(n, s)| s.limit.iter().map(move |limit| (n, &limit.reason))));
         if let Some((name, _)) = reasons.into_iter().find(|(_, reason)| reason.trim().is_empty()) {
             return Err(invalid(format!("entry '{name}' needs a reason")));
+        }
+        for (name, suite) in &policy.suites {
+            for globs in suite.sample.iter().map(|rule| &rule.kernels).chain(suite.limit.iter().map(|limit| &limit.kernels)) {
+                Filter::new(globs, &[], &[]).map_err(|e| invalid(format!("suite '{name}': {e}")))?;
+            }
         }
         Ok(policy)
     }
@@ -166,6 +182,15 @@ impl Policy {
             absolute_tolerance: 0.0,
             reason: "no entry in the policy".to_owned(),
         })
+    }
+
+    /// The same, but that a suite measures every kernel on every model, and on all of it.
+    pub fn without_samples(mut self, suite: &str) -> Self {
+        if let Some(suite) = self.suites.get_mut(suite) {
+            suite.sample.clear();
+            suite.limit.clear();
+        }
+        self
     }
 
     /// The suite of that name.
@@ -202,6 +227,11 @@ mod tests {
         assert!(with(&metric("speed", "reason = \"r\"\n")).contains("unknown metric 'speed'"));
         assert!(with(&metric("sqnr_db", "reason = \" \"\n")).contains("'sqnr_db' needs a reason"));
         assert!(with(&metric("sqnr_db", "reason = \"r\"\nabsolute-tolerance = -1.0\n")).contains("sqnr_db"));
+        let part = |extra: &str| with(&format!("[suites.part]\nkernels = []\nreason = \"r\"\n{extra}\n[metrics]\n"));
+        let sample = "sample = [{ kernels = [\"a[\"], above-parameters = 1, parameters = 1, reason = \"r\" }]";
+        assert!(part(sample).contains("'a['"));
+        assert!(part("limit = [{ kernels = [\"b[\"], above-parameters = 1, reason = \"r\" }]").contains("'b['"));
+        assert!(part("limit = [{ kernels = [\"b\"], above-parameters = 1, reason = \" \" }]").contains("'part' needs a reason"));
         assert!(Policy::parse("version = 9\n[suites]\n[metrics]\n", "p").unwrap_err().to_string().contains("version 9"));
     }
 }

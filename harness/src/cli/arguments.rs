@@ -367,7 +367,13 @@ pub struct MeasureArguments {
     /// Keep artifacts and decoded models in the output folder.
     #[arg(long)]
     pub keep_artifacts: bool,
-    /// Longest time for one request to a worker.
+    /// Remove generated weights from the cache after their last case: the disk then holds one such model at a time.
+    #[arg(long)]
+    pub discard_generated: bool,
+    /// Measure every kernel on every model, however large, and on all of it: the suite's samples and limits do not count.
+    #[arg(long)]
+    pub whole: bool,
+    /// Longest time for one request to a worker; a model above 100 MB gets half a second more for each MB.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
     pub case_timeout: Duration,
     /// Most memory of a worker.

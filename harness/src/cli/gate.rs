@@ -12,7 +12,7 @@ use super::notes;
 use super::progress::Progress;
 use super::workspace::{Workspace, own_worker, worker};
 use super::{CliError, Exit};
-use crate::baseline::Baseline;
+use crate::baseline::{Baseline, BaselineError};
 use crate::compare::{Comparison, Outcome};
 use crate::files;
 use crate::filter::Filter;
@@ -27,14 +27,20 @@ fn filter_of(arguments: &FilterArguments) -> Result<Filter, CliError> {
     Ok(Filter::new(&arguments.kernel, &arguments.fixture, &arguments.metric)?)
 }
 
-/// Measures as asked; the run and the folder it is in.
-fn measured(arguments: &MeasureArguments, workspace: &Workspace, policy: &Policy, registry: &Registry) -> Result<(Run, PathBuf), CliError> {
+/// What is to be measured.
+pub fn plan(arguments: &MeasureArguments, workspace: &Workspace, policy: &Policy, registry: &Registry) -> Result<Plan, CliError> {
     let filter = filter_of(&arguments.filter)?;
-    let plan = Plan::new(&arguments.suite, policy, workspace.fixtures()?, &arguments.also, &filter, registry, &workspace.root)?;
-    for fixture in plan.fixtures.values().filter(|f| plan.cases.iter().any(|c| c.fixture == f.name())) {
+    let whole = arguments.whole.then(|| policy.clone().without_samples(&arguments.suite));
+    let policy = whole.as_ref().unwrap_or(policy);
+    Ok(Plan::new(&arguments.suite, policy, workspace.fixtures()?, &arguments.also, &filter, registry, &workspace.root)?)
+}
+
+/// Measures a plan; the run and the folder it is in.
+fn measured(plan: &Plan, arguments: &MeasureArguments, workspace: &Workspace, registry: &Registry) -> Result<(Run, PathBuf), CliError> {
+    for fixture in plan.fixtures.values() {
         fixture.verify()?;
     }
-    notes::of_plan(&plan)?;
+    notes::of_plan(plan)?;
     let output = workspace.output(arguments.output.as_deref())?;
     let options = Options {
         launch: worker(arguments.worker.as_deref(), arguments.case_timeout, arguments.memory_limit)?,
@@ -49,9 +55,10 @@ fn measured(arguments: &MeasureArguments, workspace: &Workspace, policy: &Policy
         resume: arguments.resume,
         command: command_line(),
         keep_artifacts: arguments.keep_artifacts,
+        discard_generated: arguments.discard_generated,
     };
     let progress = Progress::new(arguments.quiet);
-    let run = measure::run(&plan, &options, &|event| progress.observe(event))?;
+    let run = measure::run(plan, &options, registry, &|event| progress.observe(event))?;
     Ok((run, output))
 }
 
@@ -69,7 +76,8 @@ fn command_line() -> String {
 pub fn run(arguments: &RunArguments, root: Option<&Path>, registry: &Registry) -> Result<Exit, CliError> {
     let workspace = Workspace::find(root)?;
     let policy = workspace.policy()?;
-    let (run, output) = measured(&arguments.measure, &workspace, &policy, registry)?;
+    let plan = plan(&arguments.measure, &workspace, &policy, registry)?;
+    let (run, output) = measured(&plan, &arguments.measure, &workspace, registry)?;
     let filter = filter_of(&arguments.measure.filter)?;
     match arguments.format {
         RunFormat::Table => {
@@ -100,12 +108,13 @@ fn report_of(run: &Run, baseline: &Baseline, policy: &Policy, filter: &Filter, w
 pub fn compare(arguments: &CompareArguments, root: Option<&Path>) -> Result<Exit, CliError> {
     let workspace = Workspace::find(root)?;
     let run = Run::read(&run_path(arguments.run.as_deref(), &workspace)?)?;
+    let policy = workspace.policy()?;
     let baseline = match &arguments.against {
         Some(path) => Baseline::of_run(&Run::read(path)?),
         None => Baseline::read(&workspace.baselines(), &run.header.suite)?,
     };
     let filter = filter_of(&arguments.filter)?;
-    let report = report_of(&run, &baseline, &workspace.policy()?, &filter, &workspace)?;
+    let report = report_of(&run, &baseline, &policy, &filter, &workspace)?;
     put(arguments.output.as_deref(), &rendered(&report, arguments.format)?)?;
     Ok(exit_of(report.comparison.outcome()))
 }
@@ -115,16 +124,16 @@ pub fn gate(arguments: &GateArguments, root: Option<&Path>, registry: &Registry)
     let workspace = Workspace::find(root)?;
     let policy = workspace.policy()?;
     let filter = filter_of(&arguments.measure.filter)?;
-    // A baseline that cannot be read is told before minutes are spent on measuring.
     let suite = match &arguments.run {
         Some(path) => Run::read(path)?.header.suite,
         None => arguments.measure.suite.clone(),
     };
     policy.known_suite(&suite)?;
+    // A baseline that cannot be read is told before minutes are spent on measuring.
     let baseline = Baseline::read(&workspace.baselines(), &suite)?;
     let (run, output) = match &arguments.run {
         Some(path) => (Run::read(path)?, workspace.output(arguments.measure.output.as_deref())?),
-        None => measured(&arguments.measure, &workspace, &policy, registry)?,
+        None => measured(&plan(&arguments.measure, &workspace, &policy, registry)?, &arguments.measure, &workspace, registry)?,
     };
     let report = report_of(&run, &baseline, &policy, &filter, &workspace)?;
     write_all(&report, &arguments.format, &output)?;
@@ -139,8 +148,16 @@ pub fn gate(arguments: &GateArguments, root: Option<&Path>, registry: &Registry)
 pub fn report(arguments: &ReportArguments, root: Option<&Path>) -> Result<Exit, CliError> {
     let workspace = Workspace::find(root)?;
     let run = Run::read(&run_path(arguments.run.as_deref(), &workspace)?)?;
-    let baseline = Baseline::read(&workspace.baselines(), &run.header.suite)?;
-    let report = report_of(&run, &baseline, &workspace.policy()?, &filter_of(&arguments.filter)?, &workspace)?;
+    let policy = workspace.policy()?;
+    let baseline = match Baseline::read(&workspace.baselines(), &run.header.suite) {
+        Ok(baseline) => baseline,
+        Err(error @ BaselineError::Missing { .. }) => {
+            eprintln!("note: {error}: every value is new");
+            Baseline { suite: run.header.suite.clone(), ..Baseline::default() }
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let report = report_of(&run, &baseline, &policy, &filter_of(&arguments.filter)?, &workspace)?;
     let output = workspace.output(arguments.output.as_deref())?;
     for path in write_all(&report, &arguments.format, &output)? {
         println!("{}", path.display());

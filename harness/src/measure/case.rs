@@ -80,7 +80,7 @@ pub fn measure(
     let encode_times = timed(&mut encoder, &Request::TimeEncode { kernel, sampling }, &encoded.parts_sha256, "encode")?;
     let artifact = files.artifact.clone();
     let decode_times = timed(&mut decoder, &Request::TimeDecode { artifact, sampling }, &decoded.decoded_sha256, "decode")?;
-    Ok(Measured { encoded, decoded, checked, encode_times, decode_times })
+    Ok(Measured { encoded, decoded, checked, encode_times, decode_times, sampled: None })
 }
 
 fn encode(worker: &mut Client, kernel: &str, model: &Path, calibration: Option<&Path>, files: &Files) -> Result<Encoded, WorkerError> {

@@ -4,5 +4,6 @@ mod case;
 mod evaluation;
 pub mod plan;
 mod runner;
+mod sample;
 
 pub use runner::{Event, MeasureError, Options, run};

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Report;
+use super::sampled::SampledCase;
 use super::summary::KernelSummary;
 use crate::compare::{FailedCase, Outcome, Verdict};
 use crate::model::machine::Machine;
@@ -30,6 +31,8 @@ struct Document<'a> {
     failures: &'a [FailedCase],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     not_measured: &'a [NotMeasured],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    sampled: &'a [SampledCase],
     rows: Vec<Row<'a>>,
     passed_through: Vec<Through<'a>>,
 }
@@ -44,13 +47,15 @@ struct Row<'a> {
     before: Option<f64>,
     after: Option<f64>,
     standard_error: Option<f64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    estimate: bool,
     relative_change: Option<f64>,
     smallest_detectable: Option<f64>,
     verdict: Option<Verdict>,
 }
 
 impl<'a> Row<'a> {
-    fn of(r: &'a crate::compare::Row) -> Self {
+    fn of(r: &'a crate::compare::Row, report: &Report) -> Self {
         Self {
             kernel: &r.case.kernel,
             fixture: &r.case.fixture,
@@ -59,6 +64,7 @@ impl<'a> Row<'a> {
             before: r.before,
             after: r.after,
             standard_error: r.after_error,
+            estimate: report.is_estimate(&r.case, r.metric.name),
             relative_change: r.relative_change(),
             smallest_detectable: r.smallest_detectable,
             verdict: r.verdict,
@@ -93,7 +99,8 @@ pub fn render(report: &Report) -> serde_json::Result<String> {
         summaries: &report.summaries,
         failures: &c.failures,
         not_measured: &report.header.not_measured,
-        rows: c.rows.iter().map(Row::of).collect(),
+        sampled: &report.sampled,
+        rows: c.rows.iter().map(|r| Row::of(r, report)).collect(),
         passed_through: report
             .passed_through
             .iter()
