@@ -17,6 +17,7 @@ pub mod generate;
 mod git;
 pub mod golden;
 pub mod measure;
+pub mod merge;
 pub mod model;
 pub mod policy;
 pub mod report;

@@ -77,6 +77,8 @@ pub struct Target {
 pub struct Suite {
     /// Kernel specifications.
     pub kernels: Vec<String>,
+    /// Suite whose baseline it is judged by, of which it is a part; its own where none is named.
+    pub baseline: Option<String>,
     /// Which kernels are measured on samples of large models; the first rule that takes a case counts.
     #[serde(default)]
     pub sample: Vec<SampleRule>,
@@ -167,6 +169,9 @@ impl Policy {
             return Err(invalid(format!("entry '{name}' needs a reason")));
         }
         for (name, suite) in &policy.suites {
+            if let Some(of) = suite.baseline.as_ref().filter(|of| !policy.suites.contains_key(*of) || *of == name) {
+                return Err(invalid(format!("suite '{name}': key 'baseline' is '{of}'; it must be another suite")));
+            }
             for globs in suite.sample.iter().map(|rule| &rule.kernels).chain(suite.limit.iter().map(|limit| &limit.kernels)) {
                 Filter::new(globs, &[], &[]).map_err(|e| invalid(format!("suite '{name}': {e}")))?;
             }
@@ -228,6 +233,7 @@ mod tests {
         assert!(with(&metric("sqnr_db", "reason = \" \"\n")).contains("'sqnr_db' needs a reason"));
         assert!(with(&metric("sqnr_db", "reason = \"r\"\nabsolute-tolerance = -1.0\n")).contains("sqnr_db"));
         let part = |extra: &str| with(&format!("[suites.part]\nkernels = []\nreason = \"r\"\n{extra}\n[metrics]\n"));
+        assert!(part("baseline = \"whole\"").contains("'baseline' is 'whole'"));
         let sample = "sample = [{ kernels = [\"a[\"], above-parameters = 1, parameters = 1, reason = \"r\" }]";
         assert!(part(sample).contains("'a['"));
         assert!(part("limit = [{ kernels = [\"b[\"], above-parameters = 1, reason = \"r\" }]").contains("'b['"));

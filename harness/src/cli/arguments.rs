@@ -43,6 +43,9 @@ pub enum Command {
     /// Measure a suite into a run file, without judging it.
     #[command(after_help = "Example: weighbridge run --suite mini --kernel int4 --resume")]
     Run(RunArguments),
+    /// Join the run files of all shards into the one that a single run would have made.
+    #[command(after_help = "Example: weighbridge merge shard-*/run.jsonl --output reports")]
+    Merge(MergeArguments),
     /// Judge a stored run by the baseline and print the table.
     #[command(after_help = "Example: weighbridge compare reports/run.jsonl --metric '*ratio'")]
     Compare(CompareArguments),
@@ -396,12 +399,35 @@ pub struct MeasureArguments {
     pub quiet: bool,
 }
 
+/// Which part of the cases, written `2/4`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShardArgument {
+    /// From 1.
+    pub index: usize,
+    /// How many parts there are.
+    pub count: usize,
+}
+
+fn shard(text: &str) -> Result<ShardArgument, String> {
+    let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse::<usize>().ok()?, n.parse::<usize>().ok()?)));
+    match parts {
+        Some((index, count)) if (1..=count).contains(&index) => Ok(ShardArgument { index, count }),
+        _ => Err("write the second of four parts as '2/4'".to_owned()),
+    }
+}
+
 /// Arguments of `run`.
 #[derive(Debug, Args)]
 pub struct RunArguments {
     /// How to measure.
     #[command(flatten)]
     pub measure: MeasureArguments,
+    /// Measure one part of the cases, such as 2/4; 'merge' joins the run files of all parts.
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub shard: Option<ShardArgument>,
+    /// Print the cases and the time they are expected to take, and measure nothing.
+    #[arg(long, conflicts_with = "resume")]
+    pub dry_run: bool,
     /// Form of the values printed at the end.
     #[arg(long, value_enum, default_value_t)]
     pub format: RunFormat,
@@ -415,6 +441,17 @@ pub enum RunFormat {
     Table,
     /// The baseline's form: one JSON object a line.
     Jsonl,
+}
+
+/// Arguments of `merge`.
+#[derive(Debug, Args)]
+pub struct MergeArguments {
+    /// Run file of each shard.
+    #[arg(value_name = "RUN", required = true)]
+    pub runs: Vec<PathBuf>,
+    /// Folder for the run file.
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
 }
 
 /// Arguments of `compare`.

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use weighbridge::registry::Registry;
 
 use super::arguments::{
-    CompareArguments, FilterArguments, GateArguments, MeasureArguments, ReportArguments, ReportFormat, RunArguments, RunFormat,
+    CompareArguments, FilterArguments, GateArguments, MeasureArguments, MergeArguments, ReportArguments, ReportFormat, RunArguments,
+    RunFormat,
 };
+use super::dry_run;
 use super::notes;
 use super::progress::Progress;
 use super::workspace::{Workspace, own_worker, worker};
@@ -16,8 +18,10 @@ use crate::baseline::{Baseline, BaselineError};
 use crate::compare::{Comparison, Outcome};
 use crate::files;
 use crate::filter::Filter;
+use crate::measure::cost::Costs;
 use crate::measure::plan::Plan;
 use crate::measure::{self, Options};
+use crate::merge::merge_files;
 use crate::policy::Policy;
 use crate::report::{Described, Report, csv, json, markdown, plot, terminal};
 use crate::store::Run;
@@ -76,7 +80,15 @@ fn command_line() -> String {
 pub fn run(arguments: &RunArguments, root: Option<&Path>, registry: &Registry) -> Result<Exit, CliError> {
     let workspace = Workspace::find(root)?;
     let policy = workspace.policy()?;
-    let plan = plan(&arguments.measure, &workspace, &policy, registry)?;
+    let mut plan = plan(&arguments.measure, &workspace, &policy, registry)?;
+    let costs = Costs::read(&workspace.baselines(), policy.suites.keys());
+    if let Some(shard) = arguments.shard {
+        plan.keep_shard(shard.index, shard.count, &costs.estimate(&plan))?;
+    }
+    if arguments.dry_run {
+        let output = workspace.output(arguments.measure.output.as_deref())?;
+        return dry_run::show(&plan, &costs, &output.join("run.jsonl"));
+    }
     let (run, output) = measured(&plan, &arguments.measure, &workspace, registry)?;
     let filter = filter_of(&arguments.measure.filter)?;
     match arguments.format {
@@ -104,6 +116,30 @@ fn report_of(run: &Run, baseline: &Baseline, policy: &Policy, filter: &Filter, w
     Ok(Report::new(run, comparison, policy, filter, fixtures))
 }
 
+/// `merge`.
+pub fn merge(arguments: &MergeArguments, root: Option<&Path>) -> Result<Exit, CliError> {
+    let folder = Workspace::find(root)?.output(arguments.output.as_deref())?;
+    let path = folder.join("run.jsonl");
+    let run = merge_files(&arguments.runs, &path, &command_line())?;
+    let failed = run.records.iter().filter(|r| r.failure.is_some()).count();
+    println!("'{}': {} cases of {} shards, {failed} failed", path.display(), run.records.len(), arguments.runs.len());
+    Ok(if failed > 0 { Exit::CaseFailed } else { Exit::Pass })
+}
+
+/// The baseline that a suite is judged by: that of the suite which it is a part of, if it is one.
+fn read_baseline(suite: &str, policy: &Policy, workspace: &Workspace) -> Result<Baseline, BaselineError> {
+    let whole = policy.suites.get(suite).and_then(|s| s.baseline.as_deref());
+    Baseline::read(&workspace.baselines(), whole.unwrap_or(suite))
+}
+
+/// Of the baseline of a whole suite, what a part of that suite can be held to.
+fn of_its_cases(mut baseline: Baseline, run: &Run) -> Baseline {
+    if baseline.suite != run.header.suite {
+        baseline.keep(|row| run.header.cases.iter().any(|c| c.kernel == row.kernel && c.fixture == row.fixture));
+    }
+    baseline
+}
+
 /// `compare`.
 pub fn compare(arguments: &CompareArguments, root: Option<&Path>) -> Result<Exit, CliError> {
     let workspace = Workspace::find(root)?;
@@ -111,7 +147,7 @@ pub fn compare(arguments: &CompareArguments, root: Option<&Path>) -> Result<Exit
     let policy = workspace.policy()?;
     let baseline = match &arguments.against {
         Some(path) => Baseline::of_run(&Run::read(path)?),
-        None => Baseline::read(&workspace.baselines(), &run.header.suite)?,
+        None => of_its_cases(read_baseline(&run.header.suite, &policy, &workspace)?, &run),
     };
     let filter = filter_of(&arguments.filter)?;
     let report = report_of(&run, &baseline, &policy, &filter, &workspace)?;
@@ -130,12 +166,12 @@ pub fn gate(arguments: &GateArguments, root: Option<&Path>, registry: &Registry)
     };
     policy.known_suite(&suite)?;
     // A baseline that cannot be read is told before minutes are spent on measuring.
-    let baseline = Baseline::read(&workspace.baselines(), &suite)?;
+    let baseline = read_baseline(&suite, &policy, &workspace)?;
     let (run, output) = match &arguments.run {
         Some(path) => (Run::read(path)?, workspace.output(arguments.measure.output.as_deref())?),
         None => measured(&plan(&arguments.measure, &workspace, &policy, registry)?, &arguments.measure, &workspace, registry)?,
     };
-    let report = report_of(&run, &baseline, &policy, &filter, &workspace)?;
+    let report = report_of(&run, &of_its_cases(baseline, &run), &policy, &filter, &workspace)?;
     write_all(&report, &arguments.format, &output)?;
     put(None, &format!("{}\n", terminal::render(&report)))?;
     if !arguments.measure.quiet {
@@ -149,8 +185,8 @@ pub fn report(arguments: &ReportArguments, root: Option<&Path>) -> Result<Exit, 
     let workspace = Workspace::find(root)?;
     let run = Run::read(&run_path(arguments.run.as_deref(), &workspace)?)?;
     let policy = workspace.policy()?;
-    let baseline = match Baseline::read(&workspace.baselines(), &run.header.suite) {
-        Ok(baseline) => baseline,
+    let baseline = match read_baseline(&run.header.suite, &policy, &workspace) {
+        Ok(baseline) => of_its_cases(baseline, &run),
         Err(error @ BaselineError::Missing { .. }) => {
             eprintln!("note: {error}: every value is new");
             Baseline { suite: run.header.suite.clone(), ..Baseline::default() }
