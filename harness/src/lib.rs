@@ -21,6 +21,7 @@ pub mod merge;
 pub mod model;
 pub mod policy;
 pub mod report;
+pub mod scaling;
 pub mod specification;
 pub mod store;
 mod table;

@@ -10,6 +10,7 @@ use crate::filter::Filter;
 use crate::model::metric::{Kind, METRICS, metric};
 use crate::model::record::Limit;
 use crate::model::sampled::SampleRule;
+use crate::scaling::{QUANTITIES, quantity};
 
 /// The shipped policy.
 pub const EMBEDDED: &str = include_str!("../../baselines/policy.toml");
@@ -89,6 +90,16 @@ pub struct Suite {
     pub reason: String,
 }
 
+/// How the growth of a cost with the size of the model is judged. When it gates is said by the metric that it is derived from.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ScalingPolicy {
+    /// Tolerated growth of the exponent.
+    pub exponent_tolerance: f64,
+    /// Why.
+    pub reason: String,
+}
+
 /// The whole policy.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -97,6 +108,9 @@ pub struct Policy {
     /// Suites by name.
     pub suites: BTreeMap<String, Suite>,
     metrics: BTreeMap<String, MetricPolicy>,
+    /// Costs by name.
+    #[serde(default)]
+    scaling: BTreeMap<String, ScalingPolicy>,
     /// Targets by kernel specification.
     #[serde(default)]
     pub targets: BTreeMap<String, Target>,
@@ -160,7 +174,18 @@ impl Policy {
                 }
             }
         }
+        for (name, entry) in &policy.scaling {
+            if quantity(name).is_none() {
+                let known = QUANTITIES.iter().map(|q| q.name).collect::<Vec<_>>().join(", ");
+                return Err(invalid(format!("unknown cost '{name}' under 'scaling'; known costs: {known}")));
+            }
+            if !entry.exponent_tolerance.is_finite() || entry.exponent_tolerance < 0.0 {
+                let message = "key 'exponent-tolerance' is a number from 0 up";
+                return Err(invalid(format!("scaling of '{name}': {message}, not {}", entry.exponent_tolerance)));
+            }
+        }
         let reasons = (policy.metrics.iter().map(|(n, m)| (n, &m.reason)))
+            .chain(policy.scaling.iter().map(|(n, s)| (n, &s.reason)))
             .chain(policy.targets.iter().map(|(n, t)| (n, &t.reason)))
             .chain(policy.suites.iter().map(|(n, s)| (n, &s.reason)))
             .chain(policy.suites.iter().flat_map(|(n, s)| s.sample.iter().map(move |rule| (n, &rule.reason))))
@@ -198,6 +223,11 @@ impl Policy {
         self
     }
 
+    /// Growth of a cost's exponent that is tolerated; none without an entry.
+    pub fn exponent_tolerance(&self, quantity: &str) -> f64 {
+        self.scaling.get(quantity).map_or(0.0, |entry| entry.exponent_tolerance)
+    }
+
     /// The suite of that name.
     pub fn known_suite(&self, name: &str) -> Result<&Suite, UnknownSuite> {
         let known = || self.suites.keys().cloned().collect::<Vec<_>>().join(", ");
@@ -214,6 +244,9 @@ mod tests {
         let policy = Policy::parse(EMBEDDED, "embedded").unwrap();
         for m in METRICS {
             assert!(policy.metrics.contains_key(m.name), "{}", m.name);
+        }
+        for q in QUANTITIES {
+            assert!(policy.scaling.contains_key(q.name) && metric(q.metric).is_some(), "{}", q.name);
         }
         let registry = weighbridge::registry::Registry::default();
         let specs = policy.suites.values().flat_map(|s| &s.kernels).chain(policy.targets.keys());
@@ -238,6 +271,9 @@ mod tests {
         assert!(part(sample).contains("'a['"));
         assert!(part("limit = [{ kernels = [\"b[\"], above-parameters = 1, reason = \"r\" }]").contains("'b['"));
         assert!(part("limit = [{ kernels = [\"b\"], above-parameters = 1, reason = \" \" }]").contains("'part' needs a reason"));
+        let scaling =
+            |name: &str, tolerance: &str| with(&format!("[scaling.{name}]\nexponent-tolerance = {tolerance}\nreason = \"r\"\n[metrics]\n"));
+        assert!(scaling("speed", "0.1").contains("unknown cost 'speed'") && scaling("artifact_bytes", "-0.1").contains("'artifact_bytes'"));
         assert!(Policy::parse("version = 9\n[suites]\n[metrics]\n", "p").unwrap_err().to_string().contains("version 9"));
     }
 }

@@ -33,6 +33,8 @@ struct Document<'a> {
     not_measured: &'a [NotMeasured],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     sampled: &'a [SampledCase],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    scaling: Vec<Exponent<'a>>,
     rows: Vec<Row<'a>>,
     passed_through: Vec<Through<'a>>,
 }
@@ -72,6 +74,41 @@ impl<'a> Row<'a> {
     }
 }
 
+/// How a cost of a kernel grows with parameters.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Exponent<'a> {
+    kernel: &'a str,
+    cost: &'a str,
+    models: usize,
+    smallest_parameters: f64,
+    largest_parameters: f64,
+    exponent: f64,
+    half_width_95: f64,
+    exponent_before: Option<f64>,
+    growth: Option<f64>,
+    smallest_detectable: Option<f64>,
+    verdict: Option<Verdict>,
+}
+
+impl<'a> Exponent<'a> {
+    fn of(r: &'a crate::scaling::ScalingRow) -> Self {
+        Self {
+            kernel: &r.kernel,
+            cost: r.quantity.name,
+            models: r.after.points,
+            smallest_parameters: r.span.0,
+            largest_parameters: r.span.1,
+            exponent: r.after.exponent,
+            half_width_95: r.after.half_width,
+            exponent_before: r.before.map(|fit| fit.exponent),
+            growth: r.growth.map(|fit| fit.exponent),
+            smallest_detectable: r.tolerance,
+            verdict: r.verdict,
+        }
+    }
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Through<'a> {
@@ -100,6 +137,7 @@ pub fn render(report: &Report) -> serde_json::Result<String> {
         failures: &c.failures,
         not_measured: &report.header.not_measured,
         sampled: &report.sampled,
+        scaling: c.scaling.iter().map(Exponent::of).collect(),
         rows: c.rows.iter().map(|r| Row::of(r, report)).collect(),
         passed_through: report
             .passed_through

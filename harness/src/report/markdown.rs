@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{Table, presets};
 
-use super::{Report, format, sampled, tables};
+use super::{Report, format, sampled, scaling, tables};
 use crate::model::record::Limit;
 
 /// A GitHub-flavoured table; cells cannot hold bars or line breaks.
@@ -77,7 +77,7 @@ fn key_results(report: &Report, out: &mut String) {
     out.push('\n');
 }
 
-/// Estimates from samples.
+/// Estimates from samples, and exponents over sizes.
 fn growth(report: &Report, out: &mut String) {
     if let Some(table) = sampled::table(report) {
         let _ = writeln!(
@@ -85,6 +85,13 @@ fn growth(report: &Report, out: &mut String) {
             "## Measured on samples\n\nOf large models slow kernels saw a stratified sample. What follows from it is an estimate, marked ≈ wherever it stands, here with its standard error.\n\n{}\n",
             show(table)
         );
+    }
+    if let Some(table) = scaling::changes(report) {
+        let _ = writeln!(out, "## Costs that grow otherwise with size\n\n{}\n", show(table));
+    }
+    if let Some(table) = scaling::exponents(report) {
+        let title = "How costs grow with parameters: exponents of power laws, with 95 % intervals";
+        fold(out, title, &show(table));
     }
 }
 

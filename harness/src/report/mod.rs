@@ -6,6 +6,7 @@ pub mod json;
 pub mod markdown;
 pub mod plot;
 pub mod sampled;
+pub mod scaling;
 pub mod summary;
 pub mod tables;
 pub mod terminal;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{ContentArrangement, Table, TableComponent, presets};
 
-use super::{Report, sampled, tables};
+use super::{Report, sampled, scaling, tables};
 use crate::model::record::Limit;
 
 /// A table with rules above, below and under the header alone, as wide as the terminal.
@@ -26,6 +26,9 @@ pub fn render(report: &Report) -> String {
     }
     if let Some(table) = tables::changes(report) {
         let _ = writeln!(out, "Not as in the baseline:\n{}\n", show(table));
+    }
+    if let Some(table) = scaling::changes(report) {
+        let _ = writeln!(out, "Costs that grow otherwise with the size of the model:\n{}\n", show(table));
     }
     for failure in &report.comparison.failures {
         let _ = writeln!(out, "failed at {}: {}: {}", failure.stage, failure.case, failure.message);
