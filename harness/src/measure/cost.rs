@@ -2,7 +2,7 @@
 //!
 //! Shards are cut by the estimate alone, which is the same in every checkout of a commit; a last run is not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::baseline::{Baseline, times_path};
@@ -14,23 +14,34 @@ use crate::store::Run;
 
 /// Starting three processes, and files that do not depend on size.
 const CASE_SECONDS: f64 = 0.3;
-/// Reading, checking and writing a MB (10⁶ bytes), several times over.
-const FILES_SECONDS_PER_MB: f64 = 0.02;
+/// A MB (10⁶ bytes) of a model: read to be encoded, read to be checked, and written, digested and read again once it is decoded.
+const MODEL_SECONDS_PER_MB: f64 = 0.006;
+/// A MB of an artifact: spooled, written, digested and read.
+const ARTIFACT_SECONDS_PER_MB: f64 = 0.01;
+/// A MB that is generated.
+const GENERATED_SECONDS_PER_MB: f64 = 0.01;
+/// A MB of a model that a sample is drawn from: it is read once, because kernels refuse values that are not finite.
+const SCANNED_SECONDS_PER_MB: f64 = 0.001;
 /// A kernel that no baseline has times for, encode and decode together.
 const UNKNOWN_SECONDS_PER_MB: f64 = 0.01;
 /// Operations are timed at least once besides being carried out.
 const PASSES: f64 = 2.0;
 /// Time spent on samples of each operation, with warm-up.
 const TIMING_SECONDS: f64 = 0.6;
-/// A task.
-const EVALUATION_SECONDS: f64 = 4.0;
+/// A task, with a small model.
+const TASK_SECONDS: f64 = 1.5;
+/// What a task takes longer for each parameter.
+const TASK_SECONDS_PER_PARAMETER: f64 = 1e-7;
 /// Part of a large model that whole tensors of a sample come to.
 const TENSORS_SHARE: f64 = 0.13;
 
-/// Seconds that kernels took for a MB, from committed baselines.
+/// What kernels took, from committed baselines.
 #[derive(Debug, Default)]
 pub struct Costs {
+    /// Seconds for a MB, encode and decode together.
     seconds_per_mb: BTreeMap<String, f64>,
+    /// Compression ratios.
+    ratios: BTreeMap<String, f64>,
 }
 
 /// What a case is expected to take, and how that is known.
@@ -43,26 +54,33 @@ pub struct Expected {
 }
 
 impl Costs {
-    /// Median over fixtures of each kernel's times in the baselines of these suites. A baseline that is not there tells nothing.
+    /// Medians over fixtures in the baselines of these suites. A baseline that is not there tells nothing.
     pub fn read<'a>(baselines: &Path, suites: impl Iterator<Item = &'a String>) -> Self {
-        let mut found = BTreeMap::<String, BTreeMap<String, f64>>::new();
+        let (mut seconds, mut ratios) = (ByKernel::new(), ByKernel::new());
         for suite in suites.filter(|suite| times_path(baselines, suite).exists()) {
             let Ok(baseline) = Baseline::read(baselines, suite) else { continue };
-            for row in baseline.rows.iter().filter(|r| matches!(r.metric.name, "encode_seconds_per_mb" | "decode_seconds_per_mb")) {
+            for row in &baseline.rows {
+                let found = match row.metric.name {
+                    "encode_seconds_per_mb" | "decode_seconds_per_mb" => &mut seconds,
+                    "compression_ratio" => &mut ratios,
+                    _ => continue,
+                };
                 *found.entry(row.kernel.clone()).or_default().entry(row.fixture.clone()).or_default() += row.value;
             }
         }
-        let median = |(kernel, by_fixture): (String, BTreeMap<String, f64>)| {
-            let mut values: Vec<f64> = by_fixture.into_values().collect();
-            values.sort_by(f64::total_cmp);
-            (kernel, values.get(values.len() / 2).copied().unwrap_or(UNKNOWN_SECONDS_PER_MB))
-        };
-        Self { seconds_per_mb: found.into_iter().map(median).collect() }
+        Self { seconds_per_mb: medians(seconds), ratios: medians(ratios) }
     }
 
     /// The estimate for each case of a plan.
     pub fn estimate(&self, plan: &Plan) -> Vec<f64> {
-        plan.cases.iter().map(|case| self.estimate_case(plan, case)).collect()
+        let mut seen = BTreeSet::new();
+        let first = |case: &Case| {
+            let fixture = plan.fixtures.get(&case.fixture);
+            let made = fixture.filter(|f| f.is_generated() && seen.insert(case.fixture.clone()));
+            made.map_or(0.0, |f| megabytes(f) * (GENERATED_SECONDS_PER_MB + SCANNED_SECONDS_PER_MB))
+        };
+        let firsts: Vec<f64> = plan.cases.iter().map(first).collect();
+        plan.cases.iter().zip(firsts).map(|(case, first)| first + self.estimate_case(plan, case)).collect()
     }
 
     fn estimate_case(&self, plan: &Plan, case: &Case) -> f64 {
@@ -73,10 +91,27 @@ impl Costs {
             let by_rows = plan.kernels.get(&case.kernel).is_some_and(|kernel| kernel.rows_apart());
             rows.max(if by_rows { 0.0 } else { TENSORS_SHARE * whole }).min(whole)
         });
-        let task = if fixture.task().is_some() { EVALUATION_SECONDS } else { 0.0 };
+        let does_task = fixture.task().is_some() && plan.sample_of(case).is_none();
+        let task = if does_task { TASK_SECONDS + TASK_SECONDS_PER_PARAMETER * as_f64(fixture.manifest.parameters) } else { 0.0 };
         let rate = self.seconds_per_mb.get(&case.kernel).copied().unwrap_or(UNKNOWN_SECONDS_PER_MB);
-        CASE_SECONDS + TIMING_SECONDS + measured * (PASSES * rate + FILES_SECONDS_PER_MB) + task
+        let artifact = measured / self.ratios.get(&case.kernel).copied().unwrap_or(1.0);
+        let files = measured * MODEL_SECONDS_PER_MB + artifact * ARTIFACT_SECONDS_PER_MB;
+        // Rates are of f32: a MB in half precision holds twice as many weights.
+        let weights = as_f64(fixture.manifest.parameters) * 4.0 / 1e6 / whole.max(1e-6);
+        CASE_SECONDS + TIMING_SECONDS + measured * weights * PASSES * rate + files + task
     }
+}
+
+type ByKernel = BTreeMap<String, BTreeMap<String, f64>>;
+
+/// The median over fixtures of each kernel's values.
+fn medians(found: ByKernel) -> BTreeMap<String, f64> {
+    let median = |(kernel, by_fixture): (String, BTreeMap<String, f64>)| {
+        let mut values: Vec<f64> = by_fixture.into_values().collect();
+        values.sort_by(f64::total_cmp);
+        Some((kernel, *values.get(values.len() / 2)?))
+    };
+    found.into_iter().filter_map(median).collect()
 }
 
 /// What the cases of a plan are expected to take: as in `last`, where it has the case from a machine of this kind, else the estimate.
@@ -120,12 +155,17 @@ mod tests {
     #[test]
     fn large_models_cost_more_and_samples_less() {
         let plan = plan("full");
-        let costs = Costs { seconds_per_mb: BTreeMap::from([("seedlm".to_owned(), 0.9), ("int8".to_owned(), 0.001)]) };
+        let seconds_per_mb = BTreeMap::from([("seedlm".to_owned(), 0.9), ("int8".to_owned(), 0.001)]);
+        let costs = Costs { seconds_per_mb, ratios: BTreeMap::from([("int8".to_owned(), 4.0)]) };
         let cost = |kernel: &str, fixture: &str| costs.estimate_case(&plan, &Case { kernel: kernel.into(), fixture: fixture.into() });
         assert!(cost("int8", "bert-1b-generated") > 50.0 * cost("int8", "lstm-medium-generated") / 10.0);
         let whole = 5105.0 * 0.9;
-        assert!(cost("seedlm", "bert-1b-generated") < whole / 50.0 && cost("seedlm", "lstm-medium-generated") > 200.0);
+        assert!(cost("seedlm", "bert-1b-generated") < whole / 50.0 && cost("seedlm", "moe-small-generated") > 30.0);
         assert!(cost("unheard-of", "bert-1b-generated") > 100.0);
+        let each = costs.estimate(&plan);
+        let of = |fixture: &str| plan.cases.iter().position(|c| c.fixture == fixture).map(|i| (each[i], each[i + 1])).unwrap();
+        let (first, second) = of("mlp-xl-generated");
+        assert!(first > second + 10.0, "the first case waits for the weights to be made: {first} {second}");
     }
 
     #[test]
