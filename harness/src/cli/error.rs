@@ -104,7 +104,7 @@ impl CliError {
             Self::Plan(PlanError::NothingThere { .. }) => Exit::Missing,
             Self::Merge(MergeError::Missing { .. } | MergeError::Case { .. }) => Exit::Missing,
             Self::Merge(_) => Exit::Usage,
-            Self::Fixture(FixtureError::NoRoom { .. }) => Exit::Unexpected,
+            Self::Fixture(FixtureError::NoRoom { .. } | FixtureError::File(FileError::Io { action: "write", .. })) => Exit::Unexpected,
             Self::Filter(_) | Self::Suite(_) | Self::Plan(_) | Self::Policy(_) | Self::Kernel(_) | Self::Usage(_) | Self::Fixture(_) => {
                 Exit::Usage
             }
