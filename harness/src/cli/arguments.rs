@@ -41,7 +41,9 @@ pub enum Command {
         command: FixturesCommand,
     },
     /// Measure a suite into a run file, without judging it.
-    #[command(after_help = "Example: weighbridge run --suite mini --kernel int4 --resume")]
+    #[command(after_help = "Example: weighbridge run --suite mini --kernel int4 --resume
+         weighbridge run --suite full --dry-run
+         weighbridge run --suite full --shard 1/4 --discard-generated --output shard-1")]
     Run(RunArguments),
     /// Join the run files of all shards into the one that a single run would have made.
     #[command(after_help = "Example: weighbridge merge shard-*/run.jsonl --output reports")]

@@ -128,6 +128,8 @@ fn the_quick_suite_is_judged_by_its_part_of_minis_baseline() {
     let folder = project();
     let text = output_of(&mut command(folder.path(), &["gate", "--suite", "smoke", "--quiet", "--time-per-case", "10ms"]), 0);
     assert!(text.contains("pass: nothing got worse") && text.contains("0 missing"), "{text}");
+    let error = error_of(&mut command(folder.path(), &["baseline", "accept", "--yes"]), 2);
+    assert!(error.contains("suite 'smoke' is judged by the baseline of 'mini': accept a run of that one"), "{error}");
     // What its cases lack is missed, what others have is not.
     let path = folder.path().join("baselines/mini.jsonl");
     let lines = std::fs::read_to_string(&path).unwrap();
