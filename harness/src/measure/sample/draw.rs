@@ -9,6 +9,9 @@ use weighbridge::weights::TensorInfo;
 
 /// Elements of a block of rows, at least.
 const BLOCK_ELEMENTS: usize = 1 << 14;
+/// Weights that the largest blocks of kernels hold. Blocks of rows are whole numbers of them, but for the last of a tensor: else each would
+/// end in a part of one that is stored whole, and the sample would seem to take more bytes than the model.
+const LARGEST_BLOCK: usize = 256;
 /// Units drawn from a stratum, at least, where it has as many: one alone has no spread.
 const LEAST_DRAWN: usize = 2;
 
@@ -82,7 +85,11 @@ fn stratum(info: &TensorInfo) -> String {
 fn units_of(info: &TensorInfo, how: Draw) -> Vec<(Drawn, usize)> {
     let (rows, cols) = info.rows_cols();
     let step = match how {
-        Draw::Rows if info.shape.len() >= 2 => BLOCK_ELEMENTS.div_ceil(cols.max(1)),
+        Draw::Rows if info.shape.len() >= 2 => {
+            // As many rows hold whole blocks as the largest block has factors of two that a row lacks.
+            let aligned = LARGEST_BLOCK >> cols.trailing_zeros().min(LARGEST_BLOCK.trailing_zeros());
+            BLOCK_ELEMENTS.div_ceil(cols.max(1)).next_multiple_of(aligned)
+        }
         _ => rows.max(1),
     };
     let unit = |start: usize| {
@@ -128,6 +135,17 @@ mod tests {
         assert_eq!(strata, draw(&model(), Draw::Rows, 1 << 21));
         let spread = strata[2].2.iter().map(|d| d.tensor.as_str()).collect::<std::collections::BTreeSet<_>>();
         assert!(spread.len() > 8, "{spread:?}");
+    }
+
+    #[test]
+    fn blocks_of_rows_hold_whole_blocks_of_weights() {
+        for cols in [1, 27, 96, 1500, 4096] {
+            let info = TensorInfo { name: "w".into(), shape: vec![4000, cols], dtype: Dtype::F32 };
+            let units = units_of(&info, Draw::Rows);
+            let (last, whole) = units.split_last().unwrap();
+            assert!(whole.iter().all(|(_, elements)| elements % LARGEST_BLOCK == 0 && *elements >= BLOCK_ELEMENTS), "{cols}");
+            assert_eq!(last.0.rows.end, 4000);
+        }
     }
 
     #[test]
