@@ -202,9 +202,9 @@ fn samples_repeat_and_are_marked_in_every_report_with_their_errors() {
     let [sampled, true_one] = both("seedlm:bits=3", "compression_ratio");
     assert_eq!(sampled, true_one, "sizes of seedlm follow from shapes: the ratio is that of the whole model, without an error");
     let [sampled, true_one] = both("zstd", "compression_ratio");
-    assert!(sampled["standard_error"].as_f64().unwrap() >= 0.0 && true_one["standard_error"].is_null(), "{sampled} {true_one}");
+    assert!(sampled["standard-error"].as_f64().unwrap() >= 0.0 && true_one["standard-error"].is_null(), "{sampled} {true_one}");
     let [sampled, true_one] = both("seedlm:bits=3", "relative_error");
-    let (found, error) = (sampled["value"].as_f64().unwrap(), sampled["standard_error"].as_f64().unwrap());
+    let (found, error) = (sampled["value"].as_f64().unwrap(), sampled["standard-error"].as_f64().unwrap());
     assert!(error > 0.0 && (found - true_one["value"].as_f64().unwrap()).abs() < 5.0 * error, "{sampled} {true_one}");
     assert!(value(&first, "seedlm:bits=3", "mlp-mnist", "top1_accuracy").is_none(), "a part of a network does no task");
     assert!(value(&first, "seedlm:bits=3", "cnn-mnist", "top1_accuracy").is_some(), "a small model is measured whole");
