@@ -10,56 +10,18 @@ use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::entry::Migration;
 use crate::error::{DecodeError, FileError, WeightsError};
-use crate::kernel::{AnyKernel, Context, Part, Parts};
+use crate::kernel::{AnyKernel, Context, Part, PartSize, Parts};
+pub use crate::outline::{FORMAT, Outline};
+use crate::outline::{KEY, RAW, WireIndex};
 use crate::pipeline::mixed;
 use crate::registry::Registry;
 use crate::safefile::SafeFile;
 use crate::safewriter::{Entry, SafeWriter, sibling};
 use crate::weights::{Dtype, TensorInfo, Weights};
-
-/// The newest artifact format, the one that is written.
-pub const FORMAT: u32 = 1;
-/// Metadata key.
-const KEY: &str = "weighbridge";
-/// Part that holds the bytes of a tensor that passed through.
-const RAW: &str = "raw";
-
-/// What the metadata says, as stored.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WireIndex {
-    format: u32,
-    spec: String,
-    codecs: Vec<WireCodec>,
-    tensors: Vec<WireTensor>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WireCodec {
-    kernel: String,
-    version: u32,
-    config: Map<String, Value>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    stages: Vec<String>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WireTensor {
-    name: String,
-    shape: Vec<usize>,
-    dtype: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    codec: Option<usize>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-    parts: Vec<String>,
-}
 
 /// A tensor that was stored unchanged, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,11 +42,7 @@ pub struct PassedThrough {
 pub struct ArtifactWriter {
     path: PathBuf,
     spool: BufWriter<File>,
-    offset: u64,
-    spec: String,
-    codecs: Vec<WireCodec>,
-    tensors: Vec<WireTensor>,
-    entries: Vec<(String, u64, u64)>,
+    outline: Outline,
 }
 
 impl ArtifactWriter {
@@ -93,64 +51,28 @@ impl ArtifactWriter {
         let spool_path = sibling(path, "spool");
         let file = File::options().create(true).truncate(true).read(true).write(true).open(&spool_path);
         let file = file.map_err(|source| FileError::Io { action: "create", path: spool_path, source })?;
-        Ok(Self {
-            path: path.to_owned(),
-            spool: BufWriter::new(file),
-            offset: 0,
-            spec: spec.to_owned(),
-            codecs: Vec::new(),
-            tensors: Vec::new(),
-            entries: Vec::new(),
-        })
+        Ok(Self { path: path.to_owned(), spool: BufWriter::new(file), outline: Outline::new(spec) })
     }
 
     /// Adds a tensor's packed parts; of a mixed pipeline the kernel that took the tensor is recorded.
     pub fn add_encoded(&mut self, info: &TensorInfo, kernel: &dyn AnyKernel, parts: &Parts) -> Result<(), FileError> {
-        let kernel = kernel.for_tensor(info);
-        let id = kernel.info();
-        let codec = WireCodec { kernel: id.id.to_owned(), version: id.version, config: kernel.config(), stages: kernel.stages() };
-        let index = self.codecs.iter().position(|c| *c == codec).unwrap_or_else(|| {
-            self.codecs.push(codec);
-            self.codecs.len() - 1
-        });
-        self.add(&info.name, &info.shape, info.dtype.name(), Some(index), None, &parts.0)
+        for part in &parts.0 {
+            self.spool.write_all(&part.bytes).map_err(|source| self.write_error(source))?;
+        }
+        self.outline.add_encoded(info, kernel, &PartSize::of(parts));
+        Ok(())
     }
 
     /// Adds a tensor unchanged; `dtype` is safetensors' name of its type, which need not be one of weights.
-    pub fn add_raw(&mut self, name: &str, shape: &[usize], dtype: &str, bytes: Vec<u8>, reason: &str) -> Result<(), FileError> {
-        let part = Part { name: RAW.to_owned(), bytes };
-        self.add(name, shape, dtype, None, Some(reason.to_owned()), &[part])
-    }
-
-    fn add(
-        &mut self,
-        name: &str,
-        shape: &[usize],
-        dtype: &str,
-        codec: Option<usize>,
-        reason: Option<String>,
-        parts: &[Part],
-    ) -> Result<(), FileError> {
-        for part in parts {
-            self.spool.write_all(&part.bytes).map_err(|source| self.write_error(source))?;
-            let end = self.offset + part.bytes.len() as u64;
-            self.entries.push((format!("{name}/{}", part.name), self.offset, end));
-            self.offset = end;
-        }
-        self.tensors.push(WireTensor {
-            name: name.to_owned(),
-            shape: shape.to_vec(),
-            dtype: dtype.to_owned(),
-            codec,
-            reason,
-            parts: parts.iter().map(|p| p.name.clone()).collect(),
-        });
+    pub fn add_raw(&mut self, name: &str, shape: &[usize], dtype: &str, bytes: &[u8], reason: &str) -> Result<(), FileError> {
+        self.spool.write_all(bytes).map_err(|source| self.write_error(source))?;
+        self.outline.add_raw(name, shape, dtype, bytes.len() as u64, reason);
         Ok(())
     }
 
     /// Writes header and data to the target and returns its size in bytes.
     pub fn finish(mut self) -> Result<u64, FileError> {
-        let header = self.header();
+        let header = self.outline.header();
         let target_path = sibling(&self.path, "partial");
         let result = self.assemble(&header, &target_path);
         let _ = std::fs::remove_file(sibling(&self.path, "spool"));
@@ -158,29 +80,7 @@ impl ArtifactWriter {
             let _ = std::fs::remove_file(&target_path);
             self.write_error(source)
         })?;
-        Ok(header.len() as u64 + self.offset)
-    }
-
-    /// Length field and header, padded with spaces to a multiple of eight as the format asks.
-    fn header(&self) -> Vec<u8> {
-        let index = WireIndex { format: FORMAT, spec: self.spec.clone(), codecs: self.codecs.clone(), tensors: self.tensors.clone() };
-        let index = serde_json::to_string(&index).unwrap_or_default();
-        let mut text = format!("{{\"__metadata__\":{{\"{KEY}\":{}}}", Value::String(index));
-        for (name, start, end) in &self.entries {
-            let entry = format!(
-                ",{}:{{\"dtype\":\"U8\",\"shape\":[{}],\"data_offsets\":[{start},{end}]}}",
-                Value::String(name.clone()),
-                end - start
-            );
-            text.push_str(&entry);
-        }
-        text.push('}');
-        while text.len() % 8 != 0 {
-            text.push(' ');
-        }
-        let mut header = (text.len() as u64).to_le_bytes().to_vec();
-        header.extend_from_slice(text.as_bytes());
-        header
+        Ok(header.len() as u64 + self.outline.packed_bytes())
     }
 
     fn assemble(&mut self, header: &[u8], target: &Path) -> std::io::Result<()> {
@@ -333,6 +233,25 @@ impl ArtifactReader {
             reason: tensor.reason.clone(),
             packed_bytes,
         })
+    }
+
+    /// Tensor `i` as an entry of the decoded file: known from the metadata, before anything is decoded.
+    pub fn entry(&self, i: usize) -> Result<Entry, FileError> {
+        let tensor = &self.index.tensors[i];
+        let wrap = |source: WeightsError| FileError::Decode {
+            path: self.file.path().to_owned(),
+            tensor: tensor.name.clone(),
+            source: source.into(),
+        };
+        let dtype = [Dtype::F32, Dtype::F16, Dtype::Bf16].into_iter().find(|d| d.name() == tensor.dtype);
+        let bytes = match dtype {
+            Some(dtype) => {
+                let info = TensorInfo { name: tensor.name.clone(), shape: tensor.shape.clone(), dtype };
+                (info.checked_elements().map_err(wrap)? * dtype.size_bytes()) as u64
+            }
+            None => self.file.data_bytes(&format!("{}/{RAW}", tensor.name))?,
+        };
+        Ok(Entry { name: tensor.name.clone(), dtype: tensor.dtype.clone(), shape: tensor.shape.clone(), bytes })
     }
 
     /// Reads the packed parts of tensor `i`.

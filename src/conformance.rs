@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use crate::artifact::{ArtifactReader, ArtifactWriter, Tensor};
-use crate::kernel::{AnyKernel, Context, Parts, Promise};
+use crate::kernel::{AnyKernel, Context, PartSize, Parts, Promise};
 use crate::registry::Registry;
 use crate::sample;
 use crate::simd::Level;
@@ -136,8 +136,16 @@ fn check_tensor(kernel: &dyn AnyKernel, registry: &Registry, weights: &Weights, 
         Err(_) if matches!(info.name.as_str(), "gaussian" | "3x7" | "zeros" | "5x131") => {
             return Err("refused an ordinary f32 matrix".to_owned());
         }
+        Err(_) if weights.first_non_finite().is_none() && kernel.accepts(info).is_ok() && kernel.packed_sizes(info).is_some() => {
+            return Err("refused finite values, although it says what sizes they pack to".to_owned());
+        }
         Err(_) => return Ok(()),
     };
+    if let Some(sizes) = kernel.packed_sizes(info)
+        && sizes != PartSize::of(&parts)
+    {
+        return Err(format!("packed to {:?}, not to {sizes:?} as it says", PartSize::of(&parts)));
+    }
     if !lossless && weights.first_non_finite().is_some() {
         return Err("a lossy kernel took values that are not finite".to_owned());
     }

@@ -58,6 +58,27 @@ impl Parts {
     }
 }
 
+/// Name and size of a part that is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartSize {
+    /// Name within the tensor.
+    pub name: String,
+    /// Its length.
+    pub bytes: u64,
+}
+
+impl PartSize {
+    /// A part of that name and length.
+    pub fn new(name: &str, bytes: usize) -> Self {
+        Self { name: name.to_owned(), bytes: bytes as u64 }
+    }
+
+    /// Those of parts.
+    pub fn of(parts: &Parts) -> Vec<Self> {
+        parts.0.iter().map(|part| Self::new(&part.name, part.bytes.len())).collect()
+    }
+}
+
 /// Second-order statistics of a layer's inputs on calibration data.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gram {
@@ -121,6 +142,9 @@ pub trait Kernel: Sized + Send + Sync + 'static {
     const INFO: Info;
     /// Parameters, in the order in which specifications print them. One for each field of [`Kernel::Config`].
     const PARAMETERS: &'static [Parameter];
+    /// Whether a block of rows is packed as it is within its tensor, but for what extremes elsewhere decide, and for groups of weights that
+    /// straddle rows. A slow kernel is then measured on blocks of rows; else on whole tensors.
+    const ROWS_APART: bool = false;
     /// Configuration. Derive it with `#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]`.
     type Config: Serialize + DeserializeOwned + Default;
 
@@ -156,6 +180,12 @@ pub trait Kernel: Sized + Send + Sync + 'static {
     fn migrate(_version: u32, config: Map<String, Value>) -> (Map<String, Value>, Option<String>) {
         (config, None)
     }
+
+    /// Parts and their sizes in bytes where these follow from shape and dtype alone: what [`Kernel::encode`] gives for every finite tensor
+    /// that [`Kernel::accepts`] takes, without calibration. `None` where values decide a size, or whether a tensor is taken.
+    fn packed_sizes(&self, _info: &TensorInfo) -> Option<Vec<PartSize>> {
+        None
+    }
 }
 
 /// The object-safe form of [`Kernel`]; methods as there. Pipelines are kernels in this form, too.
@@ -187,6 +217,16 @@ pub trait AnyKernel: Send + Sync {
     fn decode(&self, parts: &Parts, info: &TensorInfo, context: &Context<'_>) -> Result<Weights, DecodeError>;
     /// What holds for the decoded values.
     fn promise(&self, weights: &Weights) -> Promise;
+    /// Whether tensors of this shape and dtype are taken, as far as these decide.
+    fn accepts(&self, info: &TensorInfo) -> Result<(), Refusal>;
+    /// Whether a block of rows is packed as it is within its tensor.
+    fn rows_apart(&self) -> bool {
+        false
+    }
+    /// Sizes of parts, where shape and dtype decide them.
+    fn packed_sizes(&self, _info: &TensorInfo) -> Option<Vec<PartSize>> {
+        None
+    }
 }
 
 impl<K: Kernel> AnyKernel for K {
@@ -207,7 +247,7 @@ impl<K: Kernel> AnyKernel for K {
     }
 
     fn encode(&self, weights: &Weights, context: &Context<'_>) -> Result<Parts, Refusal> {
-        self.accepts(weights.info())?;
+        Kernel::accepts(self, weights.info())?;
         if !K::INFO.lossless
             && let Some(index) = weights.first_non_finite()
         {
@@ -224,6 +264,18 @@ impl<K: Kernel> AnyKernel for K {
 
     fn promise(&self, weights: &Weights) -> Promise {
         Kernel::promise(self, weights)
+    }
+
+    fn accepts(&self, info: &TensorInfo) -> Result<(), Refusal> {
+        Kernel::accepts(self, info)
+    }
+
+    fn rows_apart(&self) -> bool {
+        K::ROWS_APART
+    }
+
+    fn packed_sizes(&self, info: &TensorInfo) -> Option<Vec<PartSize>> {
+        Kernel::packed_sizes(self, info)
     }
 }
 

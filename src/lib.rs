@@ -13,6 +13,7 @@ pub mod error;
 pub mod fidelity;
 pub mod kernel;
 pub mod kernels;
+pub mod outline;
 pub mod pipeline;
 pub mod reference;
 pub mod registry;

@@ -2,12 +2,14 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use half::{bf16, f16};
 use safetensors::tensor::{Metadata, TensorInfo as RawInfo};
 
 use crate::error::FileError;
-use crate::weights::{Dtype, TensorInfo, Weights};
+use crate::weights::{Dtype, TensorInfo, Values, Weights};
 
 /// Longest header taken, in bytes; the limit of the format's own reader.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
@@ -86,11 +88,24 @@ impl SafeFile {
     pub fn bytes(&self, name: &str) -> Result<Vec<u8>, FileError> {
         let (start, end) = self.raw_info(name)?.data_offsets;
         let mut bytes = vec![0u8; end - start];
-        let mut file = &self.file;
-        file.seek(SeekFrom::Start(self.data_start + start as u64))
-            .and_then(|_| file.read_exact(&mut bytes))
-            .map_err(|source| FileError::Io { action: "read", path: self.path.clone(), source })?;
+        self.read(start, &mut bytes)?;
         Ok(bytes)
+    }
+
+    /// Size of a tensor's data.
+    pub fn data_bytes(&self, name: &str) -> Result<u64, FileError> {
+        let (start, end) = self.raw_info(name)?.data_offsets;
+        Ok((end - start) as u64)
+    }
+
+    /// Fills a buffer from a place in the data.
+    fn read(&self, start: usize, buffer: &mut [u8]) -> Result<(), FileError> {
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(self.data_start + start as u64)).and_then(|_| file.read_exact(buffer)).map_err(|source| FileError::Io {
+            action: "read",
+            path: self.path.clone(),
+            source,
+        })
     }
 
     /// Description of a tensor of floating-point weights; `None` where the dtype is another.
@@ -112,6 +127,70 @@ impl SafeFile {
             let dtype = self.raw_info(name).map(|i| format!("{:?}", i.dtype)).unwrap_or_default();
             wrap(crate::error::WeightsError::Dtype { name: name.to_owned(), dtype })
         })?;
-        Weights::from_bytes(&info, &self.bytes(name)?).map_err(wrap)
+        let rows = 0..info.rows_cols().0;
+        self.values(&info, rows).and_then(|values| Weights::new(info.name, info.shape, values).map_err(wrap))
+    }
+
+    /// Rows of a tensor of weights (elements of a vector) as weights of their own, of that many rows and the same name.
+    ///
+    /// Rows are those of [`TensorInfo::rows_cols`]. An error where the tensor has fewer.
+    pub fn rows(&self, name: &str, rows: Range<usize>) -> Result<Weights, FileError> {
+        let invalid = |message: String| FileError::Safetensors { path: self.path.clone(), message };
+        let mut info = self.weights_info(name)?.ok_or_else(|| invalid(format!("tensor '{name}' is not one of weights")))?;
+        if rows.start > rows.end || rows.end > info.rows_cols().0 {
+            return Err(invalid(format!("tensor '{name}' has {} rows, not {rows:?}", info.rows_cols().0)));
+        }
+        let values = self.values(&info, rows.clone())?;
+        if let Some(first) = info.shape.first_mut() {
+            *first = rows.len();
+        }
+        Weights::new(info.name, info.shape, values).map_err(|source| FileError::Weights { path: self.path.clone(), source })
+    }
+
+    /// Values of rows, read into a buffer of their own type: once in memory, not twice.
+    fn values(&self, info: &TensorInfo, rows: Range<usize>) -> Result<Values, FileError> {
+        let start = self.raw_info(&info.name)?.data_offsets.0;
+        let cols = info.rows_cols().1;
+        // The header was checked: the data is as long as shape and dtype say.
+        let (start, elements) = (start + rows.start * cols * info.dtype.size_bytes(), rows.len() * cols);
+        Ok(match info.dtype {
+            Dtype::F32 => {
+                let mut values = vec![0f32; elements];
+                self.read(start, bytemuck::cast_slice_mut(&mut values))?;
+                Values::F32(values)
+            }
+            Dtype::F16 => {
+                let mut values = vec![f16::ZERO; elements];
+                self.read(start, bytemuck::cast_slice_mut(&mut values))?;
+                Values::F16(values)
+            }
+            Dtype::Bf16 => {
+                let mut values = vec![bf16::ZERO; elements];
+                self.read(start, bytemuck::cast_slice_mut(&mut values))?;
+                Values::Bf16(values)
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::artifact::{Tensor, write_tensors};
+
+    #[test]
+    fn rows_are_parts_of_the_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.safetensors");
+        let matrix = Weights::new("w", vec![4, 3, 2], Values::F16((0..24u8).map(|i| f16::from_f32(f32::from(i))).collect())).unwrap();
+        let vector = Weights::new("b", vec![5], Values::F32(vec![1.0, 2.0, 3.0, 4.0, 5.0])).unwrap();
+        write_tensors(&path, [Tensor::Weights(matrix.clone()), Tensor::Weights(vector.clone())].iter()).unwrap();
+        let file = SafeFile::open(&path).unwrap();
+        assert_eq!((file.weights("w").unwrap(), file.weights("b").unwrap()), (matrix.clone(), vector));
+        let rows = file.rows("w", 1..3).unwrap();
+        assert_eq!((rows.info().shape.as_slice(), rows.to_f32().as_ref()), (&[2, 3, 2][..], &matrix.to_f32()[6..18]));
+        assert_eq!(file.rows("b", 3..5).unwrap().to_f32().as_ref(), [4.0, 5.0]);
+        assert!(file.rows("b", 3..6).unwrap_err().to_string().contains("has 5 rows"));
+        assert!(file.rows("x", 0..1).is_err());
     }
 }

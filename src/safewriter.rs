@@ -92,8 +92,8 @@ impl Drop for SafeWriter {
     }
 }
 
-/// `dir/name.safetensors` → `dir/.name.safetensors.suffix`.
-pub(crate) fn sibling(path: &Path, suffix: &str) -> PathBuf {
+/// Where a file is while it is not whole: `dir/name.safetensors` → `dir/.name.safetensors.suffix`.
+pub fn sibling(path: &Path, suffix: &str) -> PathBuf {
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     path.with_file_name(format!(".{name}.{suffix}"))
 }

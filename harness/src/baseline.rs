@@ -147,6 +147,11 @@ impl Baseline {
         baseline
     }
 
+    /// Keeps only the values that `wanted` takes.
+    pub fn keep(&mut self, wanted: impl Fn(&Row) -> bool) {
+        self.rows.retain(|row| wanted(row));
+    }
+
     fn sort(&mut self) {
         let position = |m: &Metric| METRICS.iter().position(|other| other.name == m.name);
         self.rows.sort_by(|a, b| (&a.kernel, &a.fixture, position(a.metric)).cmp(&(&b.kernel, &b.fixture, position(b.metric))));

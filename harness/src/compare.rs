@@ -9,6 +9,7 @@ use crate::filter::Filter;
 use crate::model::metric::{Direction, Kind, METRICS, Metric};
 use crate::model::record::Case;
 use crate::policy::{GateWhen, Policy};
+use crate::scaling::{self, ScalingRow};
 use crate::store::Run;
 use crate::table::{self, Pair, TableError};
 
@@ -93,6 +94,8 @@ pub struct FailedCase {
 pub struct Comparison {
     /// Judged metrics: by case in the run's order, then by metric.
     pub rows: Vec<Row>,
+    /// How each kernel's costs grow with the size of the model.
+    pub scaling: Vec<ScalingRow>,
     /// Failed cases.
     pub failures: Vec<FailedCase>,
     /// Whether times of both sides come from machines of one fingerprint.
@@ -149,12 +152,13 @@ impl Comparison {
         };
         rows.sort_by_cached_key(place);
         let measured_cases = run.records.iter().filter(|r| r.failure.is_none() && r.measured.is_some()).count();
-        Ok(Self { rows, failures, same_machine, measured_cases })
+        let scaling = scaling::judge(&rows, run, policy, same_machine);
+        Ok(Self { rows, scaling, failures, same_machine, measured_cases })
     }
 
     /// The gate's outcome.
     pub fn outcome(&self) -> Outcome {
-        let any = |verdict| self.rows.iter().any(|r| r.verdict == Some(verdict));
+        let any = |verdict| self.count(verdict) > 0;
         if !self.failures.is_empty() {
             Outcome::CaseFailed
         } else if any(Verdict::Regression) {
@@ -168,9 +172,10 @@ impl Comparison {
         }
     }
 
-    /// How many rows have this verdict.
+    /// How many metrics and exponents have this verdict.
     pub fn count(&self, verdict: Verdict) -> usize {
-        self.rows.iter().filter(|r| r.verdict == Some(verdict)).count()
+        let verdicts = self.rows.iter().map(|r| r.verdict).chain(self.scaling.iter().map(|r| r.verdict));
+        verdicts.filter(|v| *v == Some(verdict)).count()
     }
 }
 

@@ -6,7 +6,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::filter::Filter;
 use crate::model::metric::{Kind, METRICS, metric};
+use crate::model::record::Limit;
+use crate::model::sampled::SampleRule;
+use crate::scaling::{QUANTITIES, quantity};
 
 /// The shipped policy.
 pub const EMBEDDED: &str = include_str!("../../baselines/policy.toml");
@@ -74,7 +78,25 @@ pub struct Target {
 pub struct Suite {
     /// Kernel specifications.
     pub kernels: Vec<String>,
+    /// Suite whose baseline it is judged by, of which it is a part; its own where none is named.
+    pub baseline: Option<String>,
+    /// Which kernels are measured on samples of large models; the first rule that takes a case counts.
+    #[serde(default)]
+    pub sample: Vec<SampleRule>,
+    /// Which kernels alone are measured on large models.
+    #[serde(default)]
+    pub limit: Vec<Limit>,
     /// Why these.
+    pub reason: String,
+}
+
+/// How the growth of a cost with the size of the model is judged. When it gates is said by the metric that it is derived from.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ScalingPolicy {
+    /// Tolerated growth of the exponent.
+    pub exponent_tolerance: f64,
+    /// Why.
     pub reason: String,
 }
 
@@ -86,6 +108,9 @@ pub struct Policy {
     /// Suites by name.
     pub suites: BTreeMap<String, Suite>,
     metrics: BTreeMap<String, MetricPolicy>,
+    /// Costs by name.
+    #[serde(default)]
+    scaling: BTreeMap<String, ScalingPolicy>,
     /// Targets by kernel specification.
     #[serde(default)]
     pub targets: BTreeMap<String, Target>,
@@ -149,11 +174,32 @@ impl Policy {
                 }
             }
         }
+        for (name, entry) in &policy.scaling {
+            if quantity(name).is_none() {
+                let known = QUANTITIES.iter().map(|q| q.name).collect::<Vec<_>>().join(", ");
+                return Err(invalid(format!("unknown cost '{name}' under 'scaling'; known costs: {known}")));
+            }
+            if !entry.exponent_tolerance.is_finite() || entry.exponent_tolerance < 0.0 {
+                let message = "key 'exponent-tolerance' is a number from 0 up";
+                return Err(invalid(format!("scaling of '{name}': {message}, not {}", entry.exponent_tolerance)));
+            }
+        }
         let reasons = (policy.metrics.iter().map(|(n, m)| (n, &m.reason)))
+            .chain(policy.scaling.iter().map(|(n, s)| (n, &s.reason)))
             .chain(policy.targets.iter().map(|(n, t)| (n, &t.reason)))
-            .chain(policy.suites.iter().map(|(n, s)| (n, &s.reason)));
+            .chain(policy.suites.iter().map(|(n, s)| (n, &s.reason)))
+            .chain(policy.suites.iter().flat_map(|(n, s)| s.sample.iter().map(move |rule| (n, &rule.reason))))
+            .chain(policy.suites.iter().flat_map(|(n, s)| s.limit.iter().map(move |limit| (n, &limit.reason))));
         if let Some((name, _)) = reasons.into_iter().find(|(_, reason)| reason.trim().is_empty()) {
             return Err(invalid(format!("entry '{name}' needs a reason")));
+        }
+        for (name, suite) in &policy.suites {
+            if let Some(of) = suite.baseline.as_ref().filter(|of| !policy.suites.contains_key(*of) || *of == name) {
+                return Err(invalid(format!("suite '{name}': key 'baseline' is '{of}'; it must be another suite")));
+            }
+            for globs in suite.sample.iter().map(|rule| &rule.kernels).chain(suite.limit.iter().map(|limit| &limit.kernels)) {
+                Filter::new(globs, &[], &[]).map_err(|e| invalid(format!("suite '{name}': {e}")))?;
+            }
         }
         Ok(policy)
     }
@@ -166,6 +212,20 @@ impl Policy {
             absolute_tolerance: 0.0,
             reason: "no entry in the policy".to_owned(),
         })
+    }
+
+    /// The same, but that a suite measures every kernel on every model, and on all of it.
+    pub fn without_samples(mut self, suite: &str) -> Self {
+        if let Some(suite) = self.suites.get_mut(suite) {
+            suite.sample.clear();
+            suite.limit.clear();
+        }
+        self
+    }
+
+    /// Growth of a cost's exponent that is tolerated; none without an entry.
+    pub fn exponent_tolerance(&self, quantity: &str) -> f64 {
+        self.scaling.get(quantity).map_or(0.0, |entry| entry.exponent_tolerance)
     }
 
     /// The suite of that name.
@@ -185,6 +245,9 @@ mod tests {
         for m in METRICS {
             assert!(policy.metrics.contains_key(m.name), "{}", m.name);
         }
+        for q in QUANTITIES {
+            assert!(policy.scaling.contains_key(q.name) && metric(q.metric).is_some(), "{}", q.name);
+        }
         let registry = weighbridge::registry::Registry::default();
         let specs = policy.suites.values().flat_map(|s| &s.kernels).chain(policy.targets.keys());
         for spec in specs {
@@ -202,6 +265,15 @@ mod tests {
         assert!(with(&metric("speed", "reason = \"r\"\n")).contains("unknown metric 'speed'"));
         assert!(with(&metric("sqnr_db", "reason = \" \"\n")).contains("'sqnr_db' needs a reason"));
         assert!(with(&metric("sqnr_db", "reason = \"r\"\nabsolute-tolerance = -1.0\n")).contains("sqnr_db"));
+        let part = |extra: &str| with(&format!("[suites.part]\nkernels = []\nreason = \"r\"\n{extra}\n[metrics]\n"));
+        assert!(part("baseline = \"whole\"").contains("'baseline' is 'whole'"));
+        let sample = "sample = [{ kernels = [\"a[\"], above-parameters = 1, parameters = 1, reason = \"r\" }]";
+        assert!(part(sample).contains("'a['"));
+        assert!(part("limit = [{ kernels = [\"b[\"], above-parameters = 1, reason = \"r\" }]").contains("'b['"));
+        assert!(part("limit = [{ kernels = [\"b\"], above-parameters = 1, reason = \" \" }]").contains("'part' needs a reason"));
+        let scaling =
+            |name: &str, tolerance: &str| with(&format!("[scaling.{name}]\nexponent-tolerance = {tolerance}\nreason = \"r\"\n[metrics]\n"));
+        assert!(scaling("speed", "0.1").contains("unknown cost 'speed'") && scaling("artifact_bytes", "-0.1").contains("'artifact_bytes'"));
         assert!(Policy::parse("version = 9\n[suites]\n[metrics]\n", "p").unwrap_err().to_string().contains("version 9"));
     }
 }

@@ -125,8 +125,14 @@ fn find(records: &mut [CaseRecord], case: Case) -> Result<&mut CaseRecord, Case>
 /// Takes a line into the records; a case they do not know is given back.
 fn apply(records: &mut [CaseRecord], seconds: &mut Option<f64>, line: Line) -> Result<(), Case> {
     match line {
-        Line::Measured { case, measured } => find(records, case)?.measured = Some(*measured),
-        Line::Evaluated { case, scores } => find(records, case)?.scores = Some(scores),
+        Line::Measured { case, measured, seconds } => {
+            let record = find(records, case)?;
+            (record.measured, record.measure_seconds) = (Some(*measured), seconds);
+        }
+        Line::Evaluated { case, scores, seconds } => {
+            let record = find(records, case)?;
+            (record.scores, record.evaluate_seconds) = (Some(scores), seconds);
+        }
         Line::Failed { case, stage, message } => find(records, case)?.failure = Some(CaseFailure { stage, message }),
         Line::Finished { seconds: s, .. } => *seconds = Some(s),
     }
@@ -160,8 +166,11 @@ impl RunWriter {
         if run.header.worker_sha256 != header.worker_sha256 {
             return Err(differs("it was made with another build; start anew without '--resume'"));
         }
-        if run.header.cases != header.cases || run.header.suite != header.suite {
-            return Err(differs("it has other cases; give the same suite and filters"));
+        if run.header.cases != header.cases || run.header.suite != header.suite || run.header.shard != header.shard {
+            return Err(differs("it has other cases; give the same suite, filters and shard"));
+        }
+        if run.header.sample != header.sample || run.header.limits != header.limits {
+            return Err(differs("it draws other samples of large models; start anew without '--resume'"));
         }
         if run.header.sampling != header.sampling || run.header.machine != header.machine {
             return Err(differs("it was made on another machine or with other time settings; start anew without '--resume'"));
@@ -222,7 +231,7 @@ mod tests {
 
     fn line(kernel: &str) -> Line {
         let record = case(kernel, "mlp");
-        Line::Measured { case: record.case, measured: Box::new(record.measured.unwrap()) }
+        Line::Measured { case: record.case, measured: Box::new(record.measured.unwrap()), seconds: Some(1.5) }
     }
 
     #[test]

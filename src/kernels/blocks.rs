@@ -109,6 +109,7 @@ pub struct Blocks<F, const N: usize, const B: usize> {
 impl<F: BlockFormat<N, B>, const N: usize, const B: usize> Kernel for Blocks<F, N, B> {
     const INFO: Info = F::INFO;
     const PARAMETERS: &'static [Parameter] = &[];
+    const ROWS_APART: bool = true;
     type Config = NoConfig;
 
     fn new(config: NoConfig) -> Result<Self, String> {

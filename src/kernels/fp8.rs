@@ -147,6 +147,7 @@ impl Kernel for Fp8E4m3 {
         lossless: false,
     };
     const PARAMETERS: &'static [Parameter] = &[];
+    const ROWS_APART: bool = true;
     type Config = NoConfig;
 
     fn new(config: NoConfig) -> Result<Self, String> {
@@ -183,6 +184,7 @@ impl Kernel for Fp8E5m2 {
         lossless: false,
     };
     const PARAMETERS: &'static [Parameter] = &[];
+    const ROWS_APART: bool = true;
     type Config = NoConfig;
 
     fn new(config: NoConfig) -> Result<Self, String> {

@@ -49,6 +49,7 @@ impl Kernel for Int4 {
     };
     const PARAMETERS: &'static [Parameter] =
         &[Parameter { name: "group", doc: "weights of a row that share a scale", values: "32, 64 or 128" }];
+    const ROWS_APART: bool = true;
     type Config = Config;
 
     fn new(config: Config) -> Result<Self, String> {

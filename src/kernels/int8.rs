@@ -27,6 +27,7 @@ impl Kernel for Int8 {
         lossless: false,
     };
     const PARAMETERS: &'static [Parameter] = &[];
+    const ROWS_APART: bool = true;
     type Config = NoConfig;
 
     fn new(config: NoConfig) -> Result<Self, String> {

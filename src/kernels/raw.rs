@@ -8,7 +8,7 @@ use half::slice::HalfFloatSliceExt;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{DecodeError, Refusal};
-use crate::kernel::{Context, Info, Kernel, Parts, Promise};
+use crate::kernel::{Context, Info, Kernel, PartSize, Parts, Promise};
 use crate::spec::Parameter;
 use crate::weights::{Dtype, TensorInfo, Weights};
 
@@ -30,6 +30,7 @@ impl Kernel for F32Raw {
         lossless: true,
     };
     const PARAMETERS: &'static [Parameter] = &[];
+    const ROWS_APART: bool = true;
     type Config = NoConfig;
 
     fn new(config: NoConfig) -> Result<Self, String> {
@@ -51,6 +52,10 @@ impl Kernel for F32Raw {
     fn promise(&self, _: &Weights) -> Promise {
         Promise::Exact
     }
+
+    fn packed_sizes(&self, info: &TensorInfo) -> Option<Vec<PartSize>> {
+        Some(vec![PartSize::new("values", info.size_bytes())])
+    }
 }
 
 /// Rounds to bfloat16.
@@ -66,6 +71,7 @@ impl Kernel for Bf16Cast {
         lossless: false,
     };
     const PARAMETERS: &'static [Parameter] = &[];
+    const ROWS_APART: bool = true;
     type Config = NoConfig;
 
     fn new(config: NoConfig) -> Result<Self, String> {

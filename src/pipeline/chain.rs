@@ -77,6 +77,14 @@ impl AnyKernel for Pipeline {
     fn promise(&self, weights: &Weights) -> Promise {
         self.kernel.promise(weights)
     }
+
+    fn accepts(&self, info: &TensorInfo) -> Result<(), Refusal> {
+        self.kernel.accepts(info)
+    }
+
+    fn rows_apart(&self) -> bool {
+        self.kernel.rows_apart()
+    }
 }
 
 fn pack_flagged(stage: &dyn AnyStage, bytes: Vec<u8>) -> Result<Vec<u8>, String> {

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::definition::VERSION;
 use crate::error::{DecodeError, Refusal, SpecError};
-use crate::kernel::{AnyKernel, Context, Info, Parts, Promise};
+use crate::kernel::{AnyKernel, Context, Info, PartSize, Parts, Promise};
 use crate::spec;
 use crate::weights::{TensorInfo, Weights};
 
@@ -251,6 +251,14 @@ impl AnyKernel for Mixed {
 
     fn promise(&self, weights: &Weights) -> Promise {
         self.chosen(&weights.info().name).promise(weights)
+    }
+
+    fn accepts(&self, info: &TensorInfo) -> Result<(), Refusal> {
+        self.chosen(&info.name).accepts(info)
+    }
+
+    fn packed_sizes(&self, info: &TensorInfo) -> Option<Vec<PartSize>> {
+        self.chosen(&info.name).packed_sizes(info)
     }
 }
 

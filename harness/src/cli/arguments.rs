@@ -41,8 +41,13 @@ pub enum Command {
         command: FixturesCommand,
     },
     /// Measure a suite into a run file, without judging it.
-    #[command(after_help = "Example: weighbridge run --suite mini --kernel int4 --resume")]
+    #[command(after_help = "Example: weighbridge run --suite mini --kernel int4 --resume
+         weighbridge run --suite full --dry-run
+         weighbridge run --suite full --shard 1/4 --discard-generated --output shard-1")]
     Run(RunArguments),
+    /// Join the run files of all shards into the one that a single run would have made.
+    #[command(after_help = "Example: weighbridge merge shard-*/run.jsonl --output reports")]
+    Merge(MergeArguments),
     /// Judge a stored run by the baseline and print the table.
     #[command(after_help = "Example: weighbridge compare reports/run.jsonl --metric '*ratio'")]
     Compare(CompareArguments),
@@ -367,7 +372,13 @@ pub struct MeasureArguments {
     /// Keep artifacts and decoded models in the output folder.
     #[arg(long)]
     pub keep_artifacts: bool,
-    /// Longest time for one request to a worker.
+    /// Remove generated weights from the cache after their last case: the disk then holds one such model at a time.
+    #[arg(long)]
+    pub discard_generated: bool,
+    /// Measure every kernel on every model, however large, and on all of it: the suite's samples and limits do not count.
+    #[arg(long)]
+    pub whole: bool,
+    /// Longest time for one request to a worker; a model above 100 MB gets half a second more for each MB.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
     pub case_timeout: Duration,
     /// Most memory of a worker.
@@ -390,12 +401,35 @@ pub struct MeasureArguments {
     pub quiet: bool,
 }
 
+/// Which part of the cases, written `2/4`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShardArgument {
+    /// From 1.
+    pub index: usize,
+    /// How many parts there are.
+    pub count: usize,
+}
+
+fn shard(text: &str) -> Result<ShardArgument, String> {
+    let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse::<usize>().ok()?, n.parse::<usize>().ok()?)));
+    match parts {
+        Some((index, count)) if (1..=count).contains(&index) => Ok(ShardArgument { index, count }),
+        _ => Err("write the second of four parts as '2/4'".to_owned()),
+    }
+}
+
 /// Arguments of `run`.
 #[derive(Debug, Args)]
 pub struct RunArguments {
     /// How to measure.
     #[command(flatten)]
     pub measure: MeasureArguments,
+    /// Measure one part of the cases, such as 2/4; 'merge' joins the run files of all parts.
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub shard: Option<ShardArgument>,
+    /// Print the cases and the time they are expected to take, and measure nothing.
+    #[arg(long, conflicts_with = "resume")]
+    pub dry_run: bool,
     /// Form of the values printed at the end.
     #[arg(long, value_enum, default_value_t)]
     pub format: RunFormat,
@@ -409,6 +443,17 @@ pub enum RunFormat {
     Table,
     /// The baseline's form: one JSON object a line.
     Jsonl,
+}
+
+/// Arguments of `merge`.
+#[derive(Debug, Args)]
+pub struct MergeArguments {
+    /// Run file of each shard.
+    #[arg(value_name = "RUN", required = true)]
+    pub runs: Vec<PathBuf>,
+    /// Folder for the run file.
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
 }
 
 /// Arguments of `compare`.

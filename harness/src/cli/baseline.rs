@@ -28,6 +28,10 @@ pub fn accept(arguments: &AcceptArguments, root: Option<&Path>, registry: &Regis
         return Err(CliError::Usage(format!("'{}' is not finished; finish it with 'weighbridge run --resume'", path.display())));
     }
     let policy = workspace.policy()?;
+    if let Some(whole) = policy.suites.get(&run.header.suite).and_then(|suite| suite.baseline.as_ref()) {
+        let suite = &run.header.suite;
+        return Err(CliError::Usage(format!("suite '{suite}' is judged by the baseline of '{whole}': accept a run of that one")));
+    }
     let plan = Plan::new(&run.header.suite, &policy, workspace.fixtures()?, &[], &Filter::all(), registry, &workspace.root)?;
     if let Some(case) = run.header.cases.iter().find(|case| !plan.cases.contains(case)) {
         let suite = &run.header.suite;

@@ -13,6 +13,7 @@ use crate::fixture::FixtureError;
 use crate::golden::GoldenError;
 use crate::measure::MeasureError;
 use crate::measure::plan::PlanError;
+use crate::merge::MergeError;
 use crate::policy::{PolicyError, UnknownSuite};
 use crate::specification::ResolveError;
 use crate::store::StoreError;
@@ -67,6 +68,8 @@ pub enum CliError {
     #[error(transparent)]
     Measure(#[from] MeasureError),
     #[error(transparent)]
+    Merge(#[from] MergeError),
+    #[error(transparent)]
     Plan(#[from] PlanError),
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -99,6 +102,9 @@ impl CliError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Plan(PlanError::NothingThere { .. }) => Exit::Missing,
+            Self::Merge(MergeError::Missing { .. } | MergeError::Case { .. }) => Exit::Missing,
+            Self::Merge(_) => Exit::Usage,
+            Self::Fixture(FixtureError::NoRoom { .. } | FixtureError::File(FileError::Io { action: "write", .. })) => Exit::Unexpected,
             Self::Filter(_) | Self::Suite(_) | Self::Plan(_) | Self::Policy(_) | Self::Kernel(_) | Self::Usage(_) | Self::Fixture(_) => {
                 Exit::Usage
             }

@@ -6,18 +6,22 @@ use std::path::{Path, PathBuf};
 use weighbridge::registry::Registry;
 
 use super::arguments::{
-    CompareArguments, FilterArguments, GateArguments, MeasureArguments, ReportArguments, ReportFormat, RunArguments, RunFormat,
+    CompareArguments, FilterArguments, GateArguments, MeasureArguments, MergeArguments, ReportArguments, ReportFormat, RunArguments,
+    RunFormat,
 };
+use super::dry_run;
 use super::notes;
 use super::progress::Progress;
 use super::workspace::{Workspace, own_worker, worker};
 use super::{CliError, Exit};
-use crate::baseline::Baseline;
+use crate::baseline::{Baseline, BaselineError};
 use crate::compare::{Comparison, Outcome};
 use crate::files;
 use crate::filter::Filter;
+use crate::measure::cost::Costs;
 use crate::measure::plan::Plan;
 use crate::measure::{self, Options};
+use crate::merge::merge_files;
 use crate::policy::Policy;
 use crate::report::{Described, Report, csv, json, markdown, plot, terminal};
 use crate::store::Run;
@@ -27,14 +31,20 @@ fn filter_of(arguments: &FilterArguments) -> Result<Filter, CliError> {
     Ok(Filter::new(&arguments.kernel, &arguments.fixture, &arguments.metric)?)
 }
 
-/// Measures as asked; the run and the folder it is in.
-fn measured(arguments: &MeasureArguments, workspace: &Workspace, policy: &Policy, registry: &Registry) -> Result<(Run, PathBuf), CliError> {
+/// What is to be measured.
+pub fn plan(arguments: &MeasureArguments, workspace: &Workspace, policy: &Policy, registry: &Registry) -> Result<Plan, CliError> {
     let filter = filter_of(&arguments.filter)?;
-    let plan = Plan::new(&arguments.suite, policy, workspace.fixtures()?, &arguments.also, &filter, registry, &workspace.root)?;
-    for fixture in plan.fixtures.values().filter(|f| plan.cases.iter().any(|c| c.fixture == f.name())) {
+    let whole = arguments.whole.then(|| policy.clone().without_samples(&arguments.suite));
+    let policy = whole.as_ref().unwrap_or(policy);
+    Ok(Plan::new(&arguments.suite, policy, workspace.fixtures()?, &arguments.also, &filter, registry, &workspace.root)?)
+}
+
+/// Measures a plan; the run and the folder it is in.
+fn measured(plan: &Plan, arguments: &MeasureArguments, workspace: &Workspace, registry: &Registry) -> Result<(Run, PathBuf), CliError> {
+    for fixture in plan.fixtures.values() {
         fixture.verify()?;
     }
-    notes::of_plan(&plan)?;
+    notes::of_plan(plan)?;
     let output = workspace.output(arguments.output.as_deref())?;
     let options = Options {
         launch: worker(arguments.worker.as_deref(), arguments.case_timeout, arguments.memory_limit)?,
@@ -49,9 +59,10 @@ fn measured(arguments: &MeasureArguments, workspace: &Workspace, policy: &Policy
         resume: arguments.resume,
         command: command_line(),
         keep_artifacts: arguments.keep_artifacts,
+        discard_generated: arguments.discard_generated,
     };
     let progress = Progress::new(arguments.quiet);
-    let run = measure::run(&plan, &options, &|event| progress.observe(event))?;
+    let run = measure::run(plan, &options, registry, &|event| progress.observe(event))?;
     Ok((run, output))
 }
 
@@ -69,7 +80,16 @@ fn command_line() -> String {
 pub fn run(arguments: &RunArguments, root: Option<&Path>, registry: &Registry) -> Result<Exit, CliError> {
     let workspace = Workspace::find(root)?;
     let policy = workspace.policy()?;
-    let (run, output) = measured(&arguments.measure, &workspace, &policy, registry)?;
+    let mut plan = plan(&arguments.measure, &workspace, &policy, registry)?;
+    let costs = Costs::read(&workspace.baselines(), policy.suites.keys());
+    if let Some(shard) = arguments.shard {
+        plan.keep_shard(shard.index, shard.count, &costs.estimate(&plan))?;
+    }
+    if arguments.dry_run {
+        let output = workspace.output(arguments.measure.output.as_deref())?;
+        return dry_run::show(&plan, &costs, &output.join("run.jsonl"));
+    }
+    let (run, output) = measured(&plan, &arguments.measure, &workspace, registry)?;
     let filter = filter_of(&arguments.measure.filter)?;
     match arguments.format {
         RunFormat::Table => {
@@ -96,16 +116,41 @@ fn report_of(run: &Run, baseline: &Baseline, policy: &Policy, filter: &Filter, w
     Ok(Report::new(run, comparison, policy, filter, fixtures))
 }
 
+/// `merge`.
+pub fn merge(arguments: &MergeArguments, root: Option<&Path>) -> Result<Exit, CliError> {
+    let folder = Workspace::find(root)?.output(arguments.output.as_deref())?;
+    let path = folder.join("run.jsonl");
+    let run = merge_files(&arguments.runs, &path, &command_line())?;
+    let failed = run.records.iter().filter(|r| r.failure.is_some()).count();
+    println!("'{}': {} cases of {} shards, {failed} failed", path.display(), run.records.len(), arguments.runs.len());
+    Ok(if failed > 0 { Exit::CaseFailed } else { Exit::Pass })
+}
+
+/// The baseline that a suite is judged by: that of the suite which it is a part of, if it is one.
+fn read_baseline(suite: &str, policy: &Policy, workspace: &Workspace) -> Result<Baseline, BaselineError> {
+    let whole = policy.suites.get(suite).and_then(|s| s.baseline.as_deref());
+    Baseline::read(&workspace.baselines(), whole.unwrap_or(suite))
+}
+
+/// Of the baseline of a whole suite, what a part of that suite can be held to.
+fn of_its_cases(mut baseline: Baseline, run: &Run) -> Baseline {
+    if baseline.suite != run.header.suite {
+        baseline.keep(|row| run.header.cases.iter().any(|c| c.kernel == row.kernel && c.fixture == row.fixture));
+    }
+    baseline
+}
+
 /// `compare`.
 pub fn compare(arguments: &CompareArguments, root: Option<&Path>) -> Result<Exit, CliError> {
     let workspace = Workspace::find(root)?;
     let run = Run::read(&run_path(arguments.run.as_deref(), &workspace)?)?;
+    let policy = workspace.policy()?;
     let baseline = match &arguments.against {
         Some(path) => Baseline::of_run(&Run::read(path)?),
-        None => Baseline::read(&workspace.baselines(), &run.header.suite)?,
+        None => of_its_cases(read_baseline(&run.header.suite, &policy, &workspace)?, &run),
     };
     let filter = filter_of(&arguments.filter)?;
-    let report = report_of(&run, &baseline, &workspace.policy()?, &filter, &workspace)?;
+    let report = report_of(&run, &baseline, &policy, &filter, &workspace)?;
     put(arguments.output.as_deref(), &rendered(&report, arguments.format)?)?;
     Ok(exit_of(report.comparison.outcome()))
 }
@@ -115,18 +160,18 @@ pub fn gate(arguments: &GateArguments, root: Option<&Path>, registry: &Registry)
     let workspace = Workspace::find(root)?;
     let policy = workspace.policy()?;
     let filter = filter_of(&arguments.measure.filter)?;
-    // A baseline that cannot be read is told before minutes are spent on measuring.
     let suite = match &arguments.run {
         Some(path) => Run::read(path)?.header.suite,
         None => arguments.measure.suite.clone(),
     };
     policy.known_suite(&suite)?;
-    let baseline = Baseline::read(&workspace.baselines(), &suite)?;
+    // A baseline that cannot be read is told before minutes are spent on measuring.
+    let baseline = read_baseline(&suite, &policy, &workspace)?;
     let (run, output) = match &arguments.run {
         Some(path) => (Run::read(path)?, workspace.output(arguments.measure.output.as_deref())?),
-        None => measured(&arguments.measure, &workspace, &policy, registry)?,
+        None => measured(&plan(&arguments.measure, &workspace, &policy, registry)?, &arguments.measure, &workspace, registry)?,
     };
-    let report = report_of(&run, &baseline, &policy, &filter, &workspace)?;
+    let report = report_of(&run, &of_its_cases(baseline, &run), &policy, &filter, &workspace)?;
     write_all(&report, &arguments.format, &output)?;
     put(None, &format!("{}\n", terminal::render(&report)))?;
     if !arguments.measure.quiet {
@@ -139,8 +184,16 @@ pub fn gate(arguments: &GateArguments, root: Option<&Path>, registry: &Registry)
 pub fn report(arguments: &ReportArguments, root: Option<&Path>) -> Result<Exit, CliError> {
     let workspace = Workspace::find(root)?;
     let run = Run::read(&run_path(arguments.run.as_deref(), &workspace)?)?;
-    let baseline = Baseline::read(&workspace.baselines(), &run.header.suite)?;
-    let report = report_of(&run, &baseline, &workspace.policy()?, &filter_of(&arguments.filter)?, &workspace)?;
+    let policy = workspace.policy()?;
+    let baseline = match read_baseline(&run.header.suite, &policy, &workspace) {
+        Ok(baseline) => of_its_cases(baseline, &run),
+        Err(error @ BaselineError::Missing { .. }) => {
+            eprintln!("note: {error}: every value is new");
+            Baseline { suite: run.header.suite.clone(), ..Baseline::default() }
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let report = report_of(&run, &baseline, &policy, &filter_of(&arguments.filter)?, &workspace)?;
     let output = workspace.output(arguments.output.as_deref())?;
     for path in write_all(&report, &arguments.format, &output)? {
         println!("{}", path.display());

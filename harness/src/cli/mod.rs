@@ -3,6 +3,7 @@
 mod arguments;
 mod artifact;
 mod baseline;
+mod dry_run;
 mod error;
 mod error_table;
 mod fetching;
@@ -61,6 +62,7 @@ fn carry_out(cli: Cli, registry: Registry) -> Result<Exit, CliError> {
         Command::Fixtures { command: FixturesCommand::Statistics(arguments) } => generated::statistics(&arguments),
         Command::Fixtures { command: FixturesCommand::Convert(arguments) } => fixtures::convert(&arguments),
         Command::Run(arguments) => gate::run(&arguments, root, &registry),
+        Command::Merge(arguments) => gate::merge(&arguments, root),
         Command::Compare(arguments) => gate::compare(&arguments, root),
         Command::Gate(arguments) => gate::gate(&arguments, root, &registry),
         Command::Report(arguments) => gate::report(&arguments, root),

@@ -53,7 +53,12 @@ pub fn of_plan(plan: &Plan) -> Result<(), CliError> {
         }
         let mut tensors = Vec::new();
         for fixture in &fixtures {
-            tensors.extend(SafeFile::open(&fixture.weights_path()?)?.names());
+            let path = fixture.weights_path()?;
+            // Weights that are still to be generated have no names yet.
+            if !path.exists() {
+                return Ok(());
+            }
+            tensors.extend(SafeFile::open(&path)?.names());
         }
         let names = fixtures.iter().map(|f| f.name()).collect::<Vec<_>>().join(", ");
         of_idle_rules(mixed, &names, &tensors);

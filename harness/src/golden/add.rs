@@ -11,7 +11,7 @@ use weighbridge::simd::Level;
 use super::pack::{digests, pack, unpack};
 use super::{Entry, GoldenError, MANIFEST, MODEL, Manifest, tensors};
 use crate::fixture;
-use crate::worker::serve::read_model;
+use crate::worker::model::Model;
 
 /// What was done about an artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +76,9 @@ fn open(folder: &Path) -> Result<(Manifest, Vec<Tensor>), GoldenError> {
         Manifest::create(folder, &digest_of(&model_path)?)?;
     }
     let manifest = Manifest::read(folder)?;
-    let model = read_model(&model_path).map_err(|e| GoldenError::Manifest { path: model_path, message: e.to_string() })?;
+    let model = Model::open(&model_path, u64::MAX)
+        .and_then(Model::into_tensors)
+        .map_err(|e| GoldenError::Manifest { path: model_path, message: e.to_string() })?;
     Ok((manifest, model))
 }
 

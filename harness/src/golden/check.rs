@@ -8,7 +8,7 @@ use weighbridge::simd::Level;
 use super::pack::{digests, pack, unpack};
 use super::{Entry, GoldenError, MODEL, Manifest};
 use crate::fixture;
-use crate::worker::serve::read_model;
+use crate::worker::model::Model;
 
 /// Checks a folder's artifacts on every SIMD level of this machine; what is broken, in words. An error where files are missing.
 pub fn check(folder: &Path, registry: &Registry) -> Result<Vec<String>, GoldenError> {
@@ -39,7 +39,8 @@ pub fn check(folder: &Path, registry: &Registry) -> Result<Vec<String>, GoldenEr
 /// Whether today's encoder writes the bytes of this entry's file.
 pub fn encoded_today(folder: &Path, entry: &Entry, registry: &Registry) -> Result<bool, GoldenError> {
     let path = folder.join(MODEL);
-    let model = read_model(&path).map_err(|e| GoldenError::Manifest { path, message: e.to_string() })?;
+    let model =
+        Model::open(&path, u64::MAX).and_then(Model::into_tensors).map_err(|e| GoldenError::Manifest { path, message: e.to_string() })?;
     let scratch = tempfile::tempdir().map_err(|source| GoldenError::Io { path: std::env::temp_dir(), source })?;
     let made = scratch.path().join("made.safetensors");
     let kernel = registry.parse(&entry.spec)?;
@@ -104,7 +105,7 @@ mod tests {
     fn the_model_is_what_the_code_makes_and_holds_what_its_documentation_says() {
         let mut made = tensors().unwrap();
         made.sort_by(|a, b| a.raw().0.cmp(b.raw().0));
-        assert_eq!(read_model(&committed().join(MODEL)).unwrap(), made);
+        assert_eq!(Model::open(&committed().join(MODEL), u64::MAX).and_then(Model::into_tensors).unwrap(), made);
         let dtypes: Vec<_> = made.iter().map(|t| t.raw().1).collect();
         assert!(["F32", "F16", "BF16", "I64"].iter().all(|d| dtypes.contains(d)), "{dtypes:?}");
         assert!(made.iter().any(|t| matches!(t, Tensor::Weights(w) if w.info().shape == [5, 131])));

@@ -28,7 +28,7 @@ pub fn pack(model: &[Tensor], kernel: &dyn AnyKernel, calibrated: bool, path: &P
             Ok((info, parts)) => writer.add_encoded(info, kernel, &parts)?,
             Err(reason) => {
                 let (name, dtype, shape, bytes) = tensor.raw();
-                writer.add_raw(name, shape, dtype, bytes.to_vec(), &reason)?;
+                writer.add_raw(name, shape, dtype, bytes, &reason)?;
             }
         }
     }

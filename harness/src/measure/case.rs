@@ -29,6 +29,18 @@ impl Files {
     }
 }
 
+impl Files {
+    /// Removes them, and what a worker that died may have left beside them. What is not there is no matter.
+    pub fn remove(&self) {
+        for path in [&self.artifact, &self.decoded] {
+            let _ = std::fs::remove_file(path);
+            for suffix in ["partial", "spool"] {
+                let _ = std::fs::remove_file(weighbridge::safewriter::sibling(path, suffix));
+            }
+        }
+    }
+}
+
 /// Runs a fixture's calibration data through its original weights.
 pub fn calibrate(manifest: &Path, output: &Path, own: &Launch) -> Result<(), WorkerError> {
     let mut worker = Client::start(own)?;
@@ -48,6 +60,8 @@ pub fn measure(
     own: &Launch,
     sampling: Sampling,
 ) -> Result<Measured, CaseFailure> {
+    let bytes = std::fs::metadata(model).map_or(0, |m| m.len());
+    let (launch, own) = (&launch.for_model(bytes), &own.for_model(bytes));
     let at = |stage: &str| {
         let stage = stage.to_owned();
         move |error: WorkerError| CaseFailure { stage, message: error.to_string() }
@@ -66,7 +80,7 @@ pub fn measure(
     let encode_times = timed(&mut encoder, &Request::TimeEncode { kernel, sampling }, &encoded.parts_sha256, "encode")?;
     let artifact = files.artifact.clone();
     let decode_times = timed(&mut decoder, &Request::TimeDecode { artifact, sampling }, &decoded.decoded_sha256, "decode")?;
-    Ok(Measured { encoded, decoded, checked, encode_times, decode_times })
+    Ok(Measured { encoded, decoded, checked, encode_times, decode_times, sampled: None })
 }
 
 fn encode(worker: &mut Client, kernel: &str, model: &Path, calibration: Option<&Path>, files: &Files) -> Result<Encoded, WorkerError> {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::Instant;
 
 use crate::fixture::Fixture;
 use crate::model::record::{Case, CaseFailure};
@@ -11,8 +12,8 @@ use crate::worker::protocol::{Reply, Request, ScoreLine};
 
 use super::case::Files;
 
-/// Outcome of a case's evaluation.
-pub type Outcome = Result<Vec<ScoreLine>, CaseFailure>;
+/// Outcome of a case's evaluation: its scores, and how long the task took where this case was the one it ran for.
+pub type Outcome = Result<(Vec<ScoreLine>, Option<f64>), CaseFailure>;
 
 /// A measured case and the digest of its decoded tensors.
 pub type Pending = (Case, String);
@@ -52,13 +53,16 @@ pub fn evaluate(
         let fail = |message: String| CaseFailure { stage: "evaluate".to_owned(), message };
         let outcome = match (fixture, references.get(&case.fixture)) {
             (Some(fixture), Some(Ok(reference))) => {
-                let decoded = Files::of(case, scratch).decoded;
-                ask(own, fixture, &decoded, Some(reference.clone()), None).map_err(|e| fail(e.to_string()))
+                let (decoded, start) = (Files::of(case, scratch).decoded, Instant::now());
+                let scores = ask(own, fixture, &decoded, Some(reference.clone()), None).map_err(|e| fail(e.to_string()));
+                scores.map(|scores| (scores, Some(start.elapsed().as_secs_f64())))
             }
             (_, Some(Err(message))) => Err(fail(format!("the original weights: {message}"))),
-            _ => Ok(Vec::new()),
+            _ => Ok((Vec::new(), None)),
         };
-        group.into_iter().all(|case| done(case, outcome.clone()))
+        // The time is told of the case that it was spent on.
+        let told = |i: usize| outcome.clone().map(|(scores, seconds)| (scores, seconds.filter(|_| i == 0)));
+        group.into_iter().enumerate().all(|(i, case)| done(case, told(i)))
     });
 }
 

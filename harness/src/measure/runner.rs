@@ -6,14 +6,16 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
 use sha2::{Digest, Sha256};
+use weighbridge::registry::Registry;
 
 use super::case::{Files, calibrate, measure};
 use super::evaluation::{Outcome, evaluate};
 use super::plan::Plan;
+use super::sample::Samples;
 use crate::fixture::Fixture;
 use crate::git;
 use crate::model::machine::Machine;
-use crate::model::metric::as_f64;
+use crate::model::metric::compression_ratio;
 use crate::model::record::{Case, CaseFailure, Header, Line, VERSION};
 use crate::store::{Run, RunWriter, StoreError};
 use crate::worker::client::Launch;
@@ -38,6 +40,8 @@ pub struct Options {
     pub command: String,
     /// Keep artifacts and decoded models.
     pub keep_artifacts: bool,
+    /// Remove generated weights from the cache after their last case.
+    pub discard_generated: bool,
 }
 
 /// What happens during a run, for whoever shows it.
@@ -86,7 +90,7 @@ pub enum MeasureError {
 }
 
 /// Measures a plan into `run.jsonl` of the output folder.
-pub fn run(plan: &Plan, options: &Options, observe: &(dyn Fn(&Event<'_>) + Sync)) -> Result<Run, MeasureError> {
+pub fn run(plan: &Plan, options: &Options, registry: &Registry, observe: &(dyn Fn(&Event<'_>) + Sync)) -> Result<Run, MeasureError> {
     let start = Instant::now();
     let scratch = options.output.join("scratch");
     let path = options.output.join("run.jsonl");
@@ -113,26 +117,34 @@ pub fn run(plan: &Plan, options: &Options, observe: &(dyn Fn(&Event<'_>) + Sync)
     let before = snapshot();
     let finished = before.records.iter().filter(|r| r.is_finished() || r.measured.is_some()).count();
     observe(&Event::Started { cases: before.records.len(), finished });
-    for record in before.records.iter().filter(|r| !r.is_finished()) {
+    let unfinished: Vec<_> = before.records.iter().filter(|r| !r.is_finished()).collect();
+    let mut samples = Samples::new(&scratch);
+    for (i, record) in unfinished.iter().enumerate() {
         let case = &record.case;
         let files = Files::of(case, &scratch);
-        // A measured case whose decoded model is gone is measured again: its evaluation needs it.
-        if record.measured.is_some() && files.decoded.exists() {
+        let Some(fixture) = plan.fixtures.get(&case.fixture) else { continue };
+        let evaluated = fixture.task().is_some() && plan.sample_of(case).is_none();
+        // A measured case whose decoded model is gone is measured again, if its evaluation needs it.
+        if record.measured.is_some() && (!evaluated || files.decoded.exists()) {
             continue;
         }
-        let Some(fixture) = plan.fixtures.get(&case.fixture) else { continue };
         observe(&Event::Measuring(case));
         let case_start = Instant::now();
         let result = prepare(fixture, observe).and_then(|model| {
             let grams = calibration(fixture, &scratch, &options.own)?;
             let kernel = plan.text(&case.kernel);
-            measure(&kernel, &model, grams.as_deref(), &files, &options.launch, &options.own, options.sampling)
+            let measure = |model: &Path| measure(&kernel, model, grams.as_deref(), &files, &options.launch, &options.own, options.sampling);
+            match (plan.sample_of(case), plan.kernels.get(&case.kernel)) {
+                (Some(rule), Some(kernel)) => samples.measure(fixture.name(), kernel.as_ref(), rule, &model, &files, registry, measure),
+                _ => measure(&model),
+            }
         });
         let ok = match result {
             Ok(measured) => {
-                let ratio = as_f64(measured.checked.input_bytes) / as_f64(measured.checked.artifact_bytes);
-                let ok = append(Line::Measured { case: case.clone(), measured: Box::new(measured) });
-                observe(&Event::Measured(case, ratio, case_start.elapsed()));
+                let (ratio, elapsed) = (compression_ratio(&measured).unwrap_or(0.0), case_start.elapsed());
+                let seconds = Some(elapsed.as_secs_f64());
+                let ok = append(Line::Measured { case: case.clone(), measured: Box::new(measured), seconds });
+                observe(&Event::Measured(case, ratio, elapsed));
                 ok
             }
             Err(failure) => {
@@ -140,17 +152,30 @@ pub fn run(plan: &Plan, options: &Options, observe: &(dyn Fn(&Event<'_>) + Sync)
                 append(Line::Failed { case: case.clone(), stage: failure.stage, message: failure.message })
             }
         };
+        // What is not evaluated is not kept: a large model's files would fill the disk before the run ends.
+        if !evaluated && !options.keep_artifacts {
+            files.remove();
+        }
+        let last = unfinished.get(i + 1).is_none_or(|next| next.case.fixture != case.fixture);
+        if last {
+            samples.clear();
+        }
+        if last && options.discard_generated && fixture.is_generated() {
+            let _ = fixture.weights_path().map(std::fs::remove_file);
+        }
         if !ok {
             break;
         }
     }
 
     let unfinished = snapshot().records.into_iter().filter(|r| !r.is_finished());
-    let pending: Vec<_> = unfinished.filter_map(|r| Some((r.case, r.measured?.decoded.decoded_sha256))).collect();
+    let (sampled, whole): (Vec<_>, Vec<_>) =
+        unfinished.filter_map(|r| Some((r.case, r.measured?))).partition(|(_, measured)| measured.sampled.is_some());
+    let pending: Vec<_> = whole.into_iter().map(|(case, measured)| (case, measured.decoded.decoded_sha256)).collect();
     observe(&Event::Evaluating { cases: pending.len() });
     let done = |case: Case, outcome: Outcome| match outcome {
-        Ok(scores) => {
-            let ok = append(Line::Evaluated { case: case.clone(), scores });
+        Ok((scores, seconds)) => {
+            let ok = append(Line::Evaluated { case: case.clone(), scores, seconds });
             observe(&Event::Evaluated(&case));
             ok
         }
@@ -160,6 +185,8 @@ pub fn run(plan: &Plan, options: &Options, observe: &(dyn Fn(&Event<'_>) + Sync)
         }
     };
     if failed_write.lock().is_ok_and(|slot| slot.is_none()) {
+        // A part of a network does no task.
+        let _ = sampled.into_iter().all(|(case, _)| append(Line::Evaluated { case, scores: Vec::new(), seconds: None }));
         evaluate(pending, &plan.fixtures, &scratch, &options.own, done);
     }
     if let Some(error) = failed_write.lock().ok().and_then(|mut slot| slot.take()) {
@@ -211,5 +238,8 @@ fn header(plan: &Plan, options: &Options) -> Result<Header, MeasureError> {
         sampling: options.sampling,
         cases: plan.cases.clone(),
         not_measured: plan.not_measured.clone(),
+        sample: plan.sample.clone(),
+        limits: plan.limits.clone(),
+        shard: plan.shard.clone(),
     })
 }

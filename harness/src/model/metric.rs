@@ -1,6 +1,7 @@
 //! The metrics: names, units, directions, and how each is computed from raw records. Derived numbers are never stored in a run.
 
 use super::record::{CaseRecord, Measured};
+use super::sampled::{Estimate, Sampled};
 use crate::worker::protocol::Samples;
 
 /// Whether two values can be compared exactly.
@@ -107,30 +108,23 @@ pub struct Value {
 
 /// All metrics that a case's records allow, in the order of [`METRICS`].
 pub fn derive(case: &CaseRecord) -> Vec<Value> {
-    let mut values = Vec::new();
+    let (mut values, mut estimates) = (Vec::new(), Vec::new());
     let mut push = |metric: &'static str, value: Option<f64>| {
         if let Some(value) = value {
             values.push(Value { metric, value, standard_error: None });
         }
     };
     if let Some(measured) = &case.measured {
-        let (encoded, checked) = (&measured.encoded, &measured.checked);
-        let sums = measured.fidelity();
-        push("compression_ratio", Some(ratio(checked.input_bytes, checked.artifact_bytes)));
-        push("bits_per_weight", (checked.weights > 0).then(|| 8.0 * ratio(checked.artifact_bytes, checked.weights)));
-        push("relative_error", Some(sums.relative_error()));
-        push("sqnr_db", sums.sqnr_db());
-        push("max_abs_error", Some(sums.max_abs_error));
-        push("layer_output_error", measured.layer_output_error());
-        push("encode_peak_heap_bytes", Some(as_f64(encoded.peak_heap_bytes)));
-        push("decode_peak_heap_bytes", Some(as_f64(measured.decoded.peak_heap_bytes)));
+        match &measured.sampled {
+            None => push_whole(measured, &mut push),
+            Some(sampled) => estimates.extend(estimate(measured, sampled)),
+        }
         push("encode_seconds_per_mb", seconds_per_mb(measured, &measured.encode_times, |s| &s.cpu_ns));
         push("decode_seconds_per_mb", seconds_per_mb(measured, &measured.decode_times, |s| &s.cpu_ns));
         push("encode_wall_seconds_per_mb", seconds_per_mb(measured, &measured.encode_times, |s| &s.wall_ns));
         push("decode_wall_seconds_per_mb", seconds_per_mb(measured, &measured.decode_times, |s| &s.wall_ns));
-        push("encode_peak_rss_bytes", encoded.peak_rss_bytes.map(as_f64));
-        push("decode_peak_rss_bytes", measured.decoded.peak_rss_bytes.map(as_f64));
     }
+    values.extend(estimates);
     for score in case.scores.iter().flatten() {
         if let Some(metric) = metric(&score.metric) {
             values.push(Value { metric: metric.name, value: score.value, standard_error: score.standard_error });
@@ -138,6 +132,43 @@ pub fn derive(case: &CaseRecord) -> Vec<Value> {
     }
     values.sort_by_key(|v| METRICS.iter().position(|m| m.name == v.metric));
     values
+}
+
+/// What a whole model gives.
+fn push_whole(measured: &Measured, push: &mut impl FnMut(&'static str, Option<f64>)) {
+    let (encoded, checked) = (&measured.encoded, &measured.checked);
+    let sums = measured.fidelity();
+    push("compression_ratio", Some(ratio(checked.input_bytes, checked.artifact_bytes)));
+    push("bits_per_weight", (checked.weights > 0).then(|| 8.0 * ratio(checked.artifact_bytes, checked.weights)));
+    push("relative_error", Some(sums.relative_error()));
+    push("sqnr_db", sums.sqnr_db());
+    push("max_abs_error", Some(sums.max_abs_error));
+    push("layer_output_error", measured.layer_output_error());
+    push("encode_peak_heap_bytes", Some(as_f64(encoded.peak_heap_bytes)));
+    push("decode_peak_heap_bytes", Some(as_f64(measured.decoded.peak_heap_bytes)));
+    push("encode_peak_rss_bytes", encoded.peak_rss_bytes.map(as_f64));
+    push("decode_peak_rss_bytes", measured.decoded.peak_rss_bytes.map(as_f64));
+}
+
+/// What a sample says of the whole. A largest error and a memory peak cannot be told from a sample, and are left out.
+fn estimate(measured: &Measured, sampled: &Sampled) -> Vec<Value> {
+    let size = sampled.artifact_bytes(&measured.checked);
+    let (input, weights) = (as_f64(sampled.input_bytes), as_f64(sampled.weights));
+    let estimates = [
+        ("compression_ratio", size.map(|s| s.through(input / s.value, input / (s.value * s.value)))),
+        ("bits_per_weight", size.filter(|_| sampled.weights > 0).map(|s| s.through(8.0 * s.value / weights, 8.0 / weights))),
+        ("relative_error", sampled.relative_error(&measured.checked)),
+        ("sqnr_db", sampled.sqnr_db(&measured.checked)),
+    ];
+    let value =
+        |(metric, e): (&'static str, Option<Estimate>)| e.map(|e| Value { metric, value: e.value, standard_error: e.standard_error });
+    estimates.into_iter().filter_map(value).collect()
+}
+
+/// Compression ratio of the whole model.
+pub fn compression_ratio(measured: &Measured) -> Option<f64> {
+    let Some(sampled) = &measured.sampled else { return Some(ratio(measured.checked.input_bytes, measured.checked.artifact_bytes)) };
+    sampled.artifact_bytes(&measured.checked).map(|size| as_f64(sampled.input_bytes) / size.value)
 }
 
 /// Median time of one pass over one MB (10⁶ bytes) of input.

@@ -3,3 +3,4 @@
 pub mod machine;
 pub mod metric;
 pub mod record;
+pub mod sampled;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use weighbridge::fidelity::Fidelity;
 
 use super::machine::Machine;
+use super::sampled::{SampleRule, Sampled};
 use crate::worker::protocol::{Checked, Decoded, Encoded, Samples, Sampling, ScoreLine};
 
 /// Version of the run file.
@@ -64,6 +65,47 @@ pub struct Header {
     /// Fixtures that belong to the suite and are not there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_measured: Vec<NotMeasured>,
+    /// Which kernels were measured on samples of large models; the first rule that takes a case counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sample: Vec<SampleRule>,
+    /// Which kernels alone were measured on large models.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Limit>,
+    /// Which part of a suite's cases this run has, where it is one of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+}
+
+/// The kernels that are measured on models above some size.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Limit {
+    /// Models with more parameters.
+    pub above_parameters: u64,
+    /// Globs over the kernels that they are measured with, by name or whole specification.
+    pub kernels: Vec<String>,
+    /// Why these.
+    pub reason: String,
+}
+
+impl Limit {
+    /// It in words.
+    pub fn line(&self) -> String {
+        let kernels = self.kernels.join(", ");
+        format!("Models of more than {} parameters were measured with {kernels} only: {}.", self.above_parameters, self.reason)
+    }
+}
+
+/// A part of a suite's cases.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Shard {
+    /// From 1.
+    pub index: usize,
+    /// How many there are.
+    pub count: usize,
+    /// The cases of all of them, in the order of one run.
+    pub all_cases: Vec<Case>,
 }
 
 impl Header {
@@ -82,6 +124,9 @@ impl Header {
             sampling: Sampling { threads: 1, budget_ms: 0, max_samples: 0 },
             cases: Vec::new(),
             not_measured: Vec::new(),
+            sample: Vec::new(),
+            limits: Vec::new(),
+            shard: None,
         }
     }
 
@@ -102,6 +147,9 @@ pub enum Line {
         case: Case,
         /// What came out.
         measured: Box<Measured>,
+        /// Wall time it took, workers and files included.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seconds: Option<f64>,
     },
     /// A case's decoded weights did their fixture's task.
     Evaluated {
@@ -109,6 +157,9 @@ pub enum Line {
         case: Case,
         /// Scores; empty where the fixture has no task.
         scores: Vec<ScoreLine>,
+        /// Wall time it took, with as many others beside it as there are processors.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seconds: Option<f64>,
     },
     /// A case failed.
     Failed {
@@ -142,6 +193,9 @@ pub struct Measured {
     pub encode_times: Samples,
     /// Decode times.
     pub decode_times: Samples,
+    /// How the model was sampled, where it was: all of the above is then of the sample.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampled: Option<Sampled>,
 }
 
 impl Measured {
@@ -184,12 +238,16 @@ pub struct CaseRecord {
     pub scores: Option<Vec<ScoreLine>>,
     /// Its failure, if it failed.
     pub failure: Option<CaseFailure>,
+    /// Wall time of its measurement.
+    pub measure_seconds: Option<f64>,
+    /// Wall time of its evaluation.
+    pub evaluate_seconds: Option<f64>,
 }
 
 impl CaseRecord {
     /// A case nothing is known of yet.
     pub fn pending(case: Case) -> Self {
-        Self { case, measured: None, scores: None, failure: None }
+        Self { case, measured: None, scores: None, failure: None, measure_seconds: None, evaluate_seconds: None }
     }
 
     /// Whether nothing is left to do for it.
@@ -234,9 +292,12 @@ pub(crate) mod tests {
                 },
                 encode_times: samples(&[17_000_000, 16_000_000, 15_000_000]),
                 decode_times: samples(&[1_600_000, 3_200_000]),
+                sampled: None,
             }),
             scores: Some(vec![ScoreLine { metric: "kl_divergence".into(), value: 0.02, standard_error: Some(0.001) }]),
             failure: None,
+            measure_seconds: None,
+            evaluate_seconds: None,
         }
     }
 }

@@ -17,6 +17,7 @@ pub fn render(report: &Report) -> Result<String, csv::Error> {
         "relative_change",
         "smallest_detectable",
         "verdict",
+        "estimate",
     ])?;
     let number = |x: Option<f64>| x.map(|x| x.to_string()).unwrap_or_default();
     for r in &report.comparison.rows {
@@ -31,6 +32,7 @@ pub fn render(report: &Report) -> Result<String, csv::Error> {
             &number(r.relative_change()),
             &number(r.smallest_detectable),
             r.verdict.map_or("", Verdict::word),
+            if report.is_estimate(&r.case, r.metric.name) { "sample" } else { "" },
         ])?;
     }
     let bytes = writer.into_inner().map_err(|e| csv::Error::from(e.into_error()))?;

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Report;
+use super::sampled::SampledCase;
 use super::summary::KernelSummary;
 use crate::compare::{FailedCase, Outcome, Verdict};
 use crate::model::machine::Machine;
@@ -30,6 +31,10 @@ struct Document<'a> {
     failures: &'a [FailedCase],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     not_measured: &'a [NotMeasured],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    sampled: &'a [SampledCase],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    scaling: Vec<Exponent<'a>>,
     rows: Vec<Row<'a>>,
     passed_through: Vec<Through<'a>>,
 }
@@ -44,13 +49,15 @@ struct Row<'a> {
     before: Option<f64>,
     after: Option<f64>,
     standard_error: Option<f64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    estimate: bool,
     relative_change: Option<f64>,
     smallest_detectable: Option<f64>,
     verdict: Option<Verdict>,
 }
 
 impl<'a> Row<'a> {
-    fn of(r: &'a crate::compare::Row) -> Self {
+    fn of(r: &'a crate::compare::Row, report: &Report) -> Self {
         Self {
             kernel: &r.case.kernel,
             fixture: &r.case.fixture,
@@ -59,8 +66,44 @@ impl<'a> Row<'a> {
             before: r.before,
             after: r.after,
             standard_error: r.after_error,
+            estimate: report.is_estimate(&r.case, r.metric.name),
             relative_change: r.relative_change(),
             smallest_detectable: r.smallest_detectable,
+            verdict: r.verdict,
+        }
+    }
+}
+
+/// How a cost of a kernel grows with parameters.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Exponent<'a> {
+    kernel: &'a str,
+    cost: &'a str,
+    models: usize,
+    smallest_parameters: f64,
+    largest_parameters: f64,
+    exponent: f64,
+    half_width_95: f64,
+    exponent_before: Option<f64>,
+    growth: Option<f64>,
+    smallest_detectable: Option<f64>,
+    verdict: Option<Verdict>,
+}
+
+impl<'a> Exponent<'a> {
+    fn of(r: &'a crate::scaling::ScalingRow) -> Self {
+        Self {
+            kernel: &r.kernel,
+            cost: r.quantity.name,
+            models: r.after.points,
+            smallest_parameters: r.span.0,
+            largest_parameters: r.span.1,
+            exponent: r.after.exponent,
+            half_width_95: r.after.half_width,
+            exponent_before: r.before.map(|fit| fit.exponent),
+            growth: r.growth.map(|fit| fit.exponent),
+            smallest_detectable: r.tolerance,
             verdict: r.verdict,
         }
     }
@@ -93,7 +136,9 @@ pub fn render(report: &Report) -> serde_json::Result<String> {
         summaries: &report.summaries,
         failures: &c.failures,
         not_measured: &report.header.not_measured,
-        rows: c.rows.iter().map(Row::of).collect(),
+        sampled: &report.sampled,
+        scaling: c.scaling.iter().map(Exponent::of).collect(),
+        rows: c.rows.iter().map(|r| Row::of(r, report)).collect(),
         passed_through: report
             .passed_through
             .iter()

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use comfy_table::{Table, presets};
 
-use super::{Report, format, tables};
+use super::{Report, format, sampled, scaling, tables};
+use crate::model::record::Limit;
 
 /// A GitHub-flavoured table; cells cannot hold bars or line breaks.
 fn show(mut table: Table) -> String {
@@ -39,6 +40,7 @@ pub fn render(report: &Report) -> String {
         out.push('\n');
     }
     key_results(report, &mut out);
+    growth(report, &mut out);
     provenance(report, &mut out);
     if let Some(table) = tables::passed_through(report) {
         fold(&mut out, "Tensors that passed through unchanged (counted in every ratio)", &show(table));
@@ -75,6 +77,24 @@ fn key_results(report: &Report, out: &mut String) {
     out.push('\n');
 }
 
+/// Estimates from samples, and exponents over sizes.
+fn growth(report: &Report, out: &mut String) {
+    if let Some(table) = sampled::table(report) {
+        let _ = writeln!(
+            out,
+            "## Measured on samples\n\nOf large models slow kernels saw a stratified sample. What follows from it is an estimate, marked ≈ wherever it stands, here with its standard error.\n\n{}\n",
+            show(table)
+        );
+    }
+    if let Some(table) = scaling::changes(report) {
+        let _ = writeln!(out, "## Costs that grow otherwise with size\n\n{}\n", show(table));
+    }
+    if let Some(table) = scaling::exponents(report) {
+        let title = "How costs grow with parameters: exponents of power laws, with 95 % intervals";
+        fold(out, title, &show(table));
+    }
+}
+
 fn provenance(report: &Report, out: &mut String) {
     let header = &report.header;
     let commit = header.commit.as_deref().unwrap_or("outside version control");
@@ -92,7 +112,8 @@ fn provenance(report: &Report, out: &mut String) {
     for fixture in &report.fixtures {
         let _ = writeln!(out, "  - `{}`: {}", fixture.name, fixture.line);
     }
-    for line in [report.left_out_line(), report.header.not_measured_line()].into_iter().flatten() {
+    let limits = header.limits.iter().map(Limit::line);
+    for line in [report.left_out_line(), report.header.not_measured_line()].into_iter().flatten().chain(limits) {
         let _ = writeln!(out, "\n{line}");
     }
     let _ = writeln!(

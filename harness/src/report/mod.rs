@@ -5,6 +5,8 @@ pub mod format;
 pub mod json;
 pub mod markdown;
 pub mod plot;
+pub mod sampled;
+pub mod scaling;
 pub mod summary;
 pub mod tables;
 pub mod terminal;
@@ -14,9 +16,10 @@ mod tests;
 use crate::compare::{Comparison, Outcome, Verdict};
 use crate::filter::Filter;
 use crate::fixture::{Fixture, PackageSource, Source};
-use crate::model::record::Header;
+use crate::model::record::{Case, Header};
 use crate::policy::Policy;
 use crate::store::Run;
+use sampled::SampledCase;
 use weighbridge::artifact::PassedThrough;
 
 /// All that a report says, before it is put in a form.
@@ -34,6 +37,8 @@ pub struct Report {
     pub passed_through: Vec<(crate::model::record::Case, Vec<PassedThrough>)>,
     /// Cases of the run that the report is about.
     pub cases: usize,
+    /// Cases measured on a sample of their model.
+    pub sampled: Vec<SampledCase>,
     /// What is known of each fixture that was measured.
     pub fixtures: Vec<Described>,
 }
@@ -74,7 +79,16 @@ pub fn fixture_line(fixture: &Fixture) -> String {
     format!("{}, {}, {} parameters{native}", m.architecture.name(), m.size.name(), m.parameters)
 }
 
+/// What stands before a value that was estimated from a sample.
+pub const ESTIMATE: &str = "≈ ";
+
 impl Report {
+    /// Whether a value is an estimate from a sample.
+    pub fn is_estimate(&self, case: &Case, metric: &str) -> bool {
+        let exact = |s: &SampledCase| s.ratio_is_exact && matches!(metric, "compression_ratio" | "bits_per_weight");
+        self.sampled.iter().any(|s| s.case == *case && !exact(s))
+    }
+
     /// Puts a run and its comparison together.
     pub fn new(run: &Run, comparison: Comparison, policy: &Policy, filter: &Filter, fixtures: Vec<Described>) -> Self {
         let summaries = summary::summarise(&comparison, policy, &|name| fixtures.iter().any(|f| f.name == name && f.grid.is_some()));
@@ -85,7 +99,8 @@ impl Report {
         };
         let cases = run.header.cases.iter().filter(|c| filter.takes(&c.kernel, &c.fixture)).count();
         let passed_through = run.records.iter().filter_map(through).collect();
-        Self { header: run.header.clone(), seconds: run.seconds, comparison, summaries, passed_through, cases, fixtures }
+        let sampled = run.records.iter().filter(|r| filter.takes(&r.case.kernel, &r.case.fixture)).filter_map(SampledCase::of).collect();
+        Self { header: run.header.clone(), seconds: run.seconds, comparison, summaries, passed_through, cases, sampled, fixtures }
     }
 
     /// Which ratios the means leave out and why, in words; nothing where they leave out none.

@@ -25,6 +25,8 @@ struct Point {
     kernel: String,
     bits: f64,
     error: f64,
+    /// From a sample: drawn hollow.
+    estimate: bool,
 }
 
 /// Bits per weight against relative error, one colour a fixture, with the Gaussian rate–distortion bound 2^−R. `None` where no case has
@@ -38,7 +40,8 @@ pub fn rate_distortion(report: &Report) -> Option<Result<String, String>> {
         if let (Some(bits), Some(error)) = (value(case, "bits_per_weight"), value(case, "relative_error"))
             && error > 0.0
         {
-            points.push(Point { fixture: case.fixture.clone(), kernel: case.kernel.clone(), bits, error });
+            let estimate = report.is_estimate(case, "relative_error");
+            points.push(Point { fixture: case.fixture.clone(), kernel: case.kernel.clone(), bits, error, estimate });
         }
     }
     (!points.is_empty()).then(|| draw(&points).map_err(|e| e.to_string()))
@@ -82,7 +85,7 @@ fn draw(points: &[Point]) -> Result<String, Box<dyn std::error::Error + '_>> {
                 // One fixture's points carry the kernels' names; the others lie close by.
                 let name = if first { p.kernel.clone() } else { String::new() };
                 EmptyElement::at((p.bits, p.error))
-                    + Circle::new((0, 0), 4, colour.filled())
+                    + Circle::new((0, 0), 4, if p.estimate { colour.stroke_width(1) } else { colour.filled() })
                     + Text::new(name, (7, -5), ("sans-serif", 13).into_font())
             };
             chart.draw_series(mine.map(mark))?.label(*fixture).legend(move |(x, y)| Circle::new((x + 8, y), 4, colour.filled()));

@@ -2,15 +2,15 @@
 
 use comfy_table::{CellAlignment, Table};
 
-use super::Report;
-use super::format;
 use super::summary::SummaryRow;
+use super::{ESTIMATE, Report, format};
 use crate::compare::{Row, Verdict};
 
 /// An empty cell.
-const NONE: &str = "–";
+pub const NONE: &str = "–";
 
-fn table(header: &[&str], first_number: usize) -> Table {
+/// An empty table; columns from `first_number` on hold numbers.
+pub fn table(header: &[&str], first_number: usize) -> Table {
     let mut table = Table::new();
     table.set_header(header.to_vec());
     for (i, column) in table.column_iter_mut().enumerate() {
@@ -56,19 +56,20 @@ pub fn changes(report: &Report) -> Option<Table> {
     let worth = |r: &&Row| !matches!(r.verdict, None | Some(Verdict::Unchanged | Verdict::New));
     let mut rows: Vec<_> = report.comparison.rows.iter().filter(worth).collect();
     rows.sort_by_key(|r| r.verdict);
-    judged(&rows)
+    judged(report, &rows)
 }
 
 /// Every row that has a verdict.
 pub fn all_judged(report: &Report) -> Option<Table> {
-    judged(&report.comparison.rows.iter().filter(|r| r.verdict.is_some()).collect::<Vec<_>>())
+    judged(report, &report.comparison.rows.iter().filter(|r| r.verdict.is_some()).collect::<Vec<_>>())
 }
 
-fn judged(rows: &[&Row]) -> Option<Table> {
+fn judged(report: &Report, rows: &[&Row]) -> Option<Table> {
     let mut table = table(&["Kernel", "Fixture", "Metric", "Before", "After", "Change", "Seen from", "Verdict"], 3);
     for row in rows {
         let value = |v: Option<f64>| v.map_or_else(|| NONE.to_owned(), |v| format::value(row.metric, v));
-        let after = if row.verdict == Some(Verdict::Failed) { "failed".to_owned() } else { value(row.after) };
+        let failed = row.verdict == Some(Verdict::Failed);
+        let after = if failed { "failed".to_owned() } else { format!("{}{}", mark(report, row), value(row.after)) };
         table.add_row([
             row.case.kernel.clone(),
             row.case.fixture.clone(),
@@ -84,14 +85,19 @@ fn judged(rows: &[&Row]) -> Option<Table> {
     (!rows.is_empty()).then_some(table)
 }
 
+/// What stands before a row's value.
+fn mark(report: &Report, row: &Row) -> &'static str {
+    if row.after.is_some() && report.is_estimate(&row.case, row.metric.name) { ESTIMATE } else { "" }
+}
+
 /// Every metric of every case, values only.
 pub fn values(report: &Report) -> Table {
     let mut table = table(&["Kernel", "Fixture", "Metric", "Value", "Standard error"], 3);
     for row in &report.comparison.rows {
         let Some(after) = row.after else { continue };
         let error = row.after_error.map_or_else(|| NONE.to_owned(), |e| format::value(row.metric, e));
-        let cells =
-            [row.case.kernel.clone(), row.case.fixture.clone(), row.metric.name.to_owned(), format::value(row.metric, after), error];
+        let value = format!("{}{}", mark(report, row), format::value(row.metric, after));
+        let cells = [row.case.kernel.clone(), row.case.fixture.clone(), row.metric.name.to_owned(), value, error];
         table.add_row(cells);
     }
     table

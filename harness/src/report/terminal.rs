@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use comfy_table::{ContentArrangement, Table, TableComponent, presets};
 
-use super::{Report, tables};
+use super::{Report, sampled, scaling, tables};
+use crate::model::record::Limit;
 
 /// A table with rules above, below and under the header alone, as wide as the terminal.
 pub fn show(mut table: Table) -> String {
@@ -26,6 +27,9 @@ pub fn render(report: &Report) -> String {
     if let Some(table) = tables::changes(report) {
         let _ = writeln!(out, "Not as in the baseline:\n{}\n", show(table));
     }
+    if let Some(table) = scaling::changes(report) {
+        let _ = writeln!(out, "Costs that grow otherwise with the size of the model:\n{}\n", show(table));
+    }
     for failure in &report.comparison.failures {
         let _ = writeln!(out, "failed at {}: {}: {}", failure.stage, failure.case, failure.message);
     }
@@ -38,7 +42,11 @@ pub fn render(report: &Report) -> String {
             report.cases
         );
     }
-    for line in [report.left_out_line(), report.header.not_measured_line()].into_iter().flatten() {
+    if let Some(table) = sampled::table(report) {
+        let _ = writeln!(out, "Estimated (≈) from samples of large models, with standard errors:\n{}\n", show(table));
+    }
+    let limits = report.header.limits.iter().map(Limit::line);
+    for line in [report.left_out_line(), report.header.not_measured_line()].into_iter().flatten().chain(limits) {
         let _ = writeln!(out, "{line}");
     }
     let _ = writeln!(out, "Times are shown, not gated: they were not sampled beside the baseline's build.");

@@ -15,6 +15,11 @@ const POLL: Duration = Duration::from_millis(10);
 /// What is kept of a worker's stderr.
 const STDERR_KEPT: usize = 16 * 1024;
 
+/// Models up to this size have the timeout as it was given.
+const TIMEOUT_COVERS: u64 = 100_000_000;
+/// Beyond, each byte gives the time of a kernel that does 2 MB a second.
+const TIMEOUT_BYTES_PER_MS: u64 = 2_000;
+
 /// Settings of the GNU C library's allocator, which others ignore: memory that was freed is kept for the next pass or batch instead of being
 /// returned to the system and faulted in anew, which took a quarter of an evaluation's time.
 const ALLOCATOR: [(&str, &str); 3] =
@@ -34,6 +39,12 @@ pub struct Launch {
 }
 
 impl Launch {
+    /// The same, with time for a model of that size: a model that is tens of times as large may take tens of times as long.
+    pub fn for_model(&self, bytes: u64) -> Self {
+        let more = Duration::from_millis(bytes.saturating_sub(TIMEOUT_COVERS) / TIMEOUT_BYTES_PER_MS);
+        Self { timeout: self.timeout.saturating_add(more), ..self.clone() }
+    }
+
     /// This same program's `worker` command.
     pub fn own(program: PathBuf, timeout: Duration, memory_limit_bytes: u64) -> Self {
         let arguments = vec!["worker".to_owned(), "--memory-limit".to_owned(), memory_limit_bytes.to_string()];

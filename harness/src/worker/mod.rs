@@ -3,8 +3,12 @@
 //! The built-in kernels are served by `weighbridge worker`; any other program that speaks [`protocol`] can take its place.
 
 pub mod calibration;
+pub(crate) mod check;
 pub mod client;
+pub(crate) mod decode;
+pub(crate) mod encode;
 pub mod heap;
+pub mod model;
 pub mod protocol;
 mod quadratic;
 pub mod serve;

@@ -20,7 +20,7 @@ pub enum Request {
         /// Protocol version of the asker.
         protocol: u32,
     },
-    /// Read a model (a safetensors file) into memory.
+    /// Open a model, a safetensors file. A small one is read into memory, a large one may be read tensor by tensor.
     Load {
         /// The file.
         model: PathBuf,
@@ -36,7 +36,7 @@ pub enum Request {
         /// Where the artifact goes.
         artifact: PathBuf,
     },
-    /// Encode the loaded model again and again, in memory, and time it.
+    /// Encode the loaded model again and again, in memory, and time it; reading is not part of the time.
     TimeEncode {
         /// Kernel specification.
         kernel: String,

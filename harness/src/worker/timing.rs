@@ -24,8 +24,8 @@ fn elapsed_ns(start: Instant) -> u64 {
     u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// What the first pass spends beside the operation: it is taken off.
-#[derive(Debug)]
+/// What passes spend beside the operation: it is taken off.
+#[derive(Debug, Default)]
 pub struct Beside {
     threads: usize,
     wall_ns: u64,
@@ -45,16 +45,18 @@ impl Beside {
 
 /// Samples `pass`, which must run on the calling thread where `sampling.threads` is 1.
 ///
-/// `first` is the same work with something beside it, such as a digest of what came out. It begins the warm-up; where it alone takes longer
-/// than the budget it is the one sample, because the operation ran in this process before, when its output was made.
+/// Both closures may do work beside the operation, such as reading its input. `first` is the same work with a digest of what came out beside
+/// it. It begins the warm-up; where it alone takes longer than the budget it is the one sample, because the operation ran in this process
+/// before, when its output was made.
 pub fn sample<E>(
     sampling: Sampling,
     first: impl FnOnce(&mut Beside) -> Result<(), E>,
-    mut pass: impl FnMut() -> Result<(), E>,
+    mut pass: impl FnMut(&mut Beside) -> Result<(), E>,
 ) -> Result<Samples, E> {
     let budget = Duration::from_millis(sampling.budget_ms);
     let start = Instant::now();
-    let (mut beside, cpu) = (Beside { threads: sampling.threads, wall_ns: 0, cpu_ns: 0 }, cpu_ns(sampling.threads));
+    let nothing = || Beside { threads: sampling.threads, ..Beside::default() };
+    let (mut beside, cpu) = (nothing(), cpu_ns(sampling.threads));
     first(&mut beside)?;
     let first_cpu_ns = (cpu_ns(sampling.threads) - cpu).saturating_sub(beside.cpu_ns);
     let mut fastest = elapsed_ns(start).saturating_sub(beside.wall_ns).max(1);
@@ -64,9 +66,9 @@ pub fn sample<E>(
     }
     let mut warmup = 1u64;
     while start.elapsed() < budget / WARMUP_SHARE && warmup < 1000 {
-        let pass_start = Instant::now();
-        pass()?;
-        fastest = fastest.min(elapsed_ns(pass_start).max(1));
+        let (mut beside, pass_start) = (nothing(), Instant::now());
+        pass(&mut beside)?;
+        fastest = fastest.min(elapsed_ns(pass_start).saturating_sub(beside.wall_ns).max(1));
         warmup += 1;
     }
     let min_sample = u64::try_from(MIN_SAMPLE.as_nanos()).unwrap_or(u64::MAX);
@@ -80,12 +82,12 @@ pub fn sample<E>(
         if (enough && start.elapsed() >= budget) || far_over {
             break;
         }
-        let (wall, cpu) = (Instant::now(), cpu_ns(sampling.threads));
+        let (mut beside, wall, cpu) = (nothing(), Instant::now(), cpu_ns(sampling.threads));
         for _ in 0..repetitions {
-            pass()?;
+            pass(&mut beside)?;
         }
-        samples.cpu_ns.push(cpu_ns(sampling.threads) - cpu);
-        samples.wall_ns.push(elapsed_ns(wall));
+        samples.cpu_ns.push((cpu_ns(sampling.threads) - cpu).saturating_sub(beside.cpu_ns));
+        samples.wall_ns.push(elapsed_ns(wall).saturating_sub(beside.wall_ns));
     }
     Ok(samples)
 }
@@ -97,7 +99,7 @@ mod tests {
     #[test]
     fn short_passes_are_batched_and_long_ones_are_not() {
         let sampling = Sampling { threads: 1, budget_ms: 20, max_samples: 5 };
-        let samples = sample::<()>(sampling, |_| Ok(()), || Ok(())).unwrap();
+        let samples = sample::<()>(sampling, |_| Ok(()), |_| Ok(())).unwrap();
         assert!(samples.repetitions > 100 && samples.wall_ns.len() == samples.cpu_ns.len() && !samples.wall_ns.is_empty());
         let slow = || {
             std::thread::sleep(Duration::from_millis(30));
@@ -108,7 +110,7 @@ mod tests {
             slow()
         };
         let start = Instant::now();
-        let samples = sample(sampling, first, || Err(())).unwrap();
+        let samples = sample(sampling, first, |_| Err(())).unwrap();
         let all = elapsed_ns(start);
         assert_eq!((samples.repetitions, samples.warmup, samples.wall_ns.len()), (1, 0, 1));
         let taken_off = all - samples.wall_ns[0];
@@ -119,7 +121,7 @@ mod tests {
     #[test]
     fn a_failing_pass_ends_it() {
         let sampling = Sampling { threads: 1, budget_ms: 5, max_samples: 2 };
-        assert_eq!(sample(sampling, |_| Err("first"), || Ok(())), Err("first"));
-        assert_eq!(sample(sampling, |_| Ok(()), || Err("later")), Err("later"));
+        assert_eq!(sample(sampling, |_| Err("first"), |_| Ok(())), Err("first"));
+        assert_eq!(sample(sampling, |_| Ok(()), |_| Err("later")), Err("later"));
     }
 }

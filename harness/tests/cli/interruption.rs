@@ -86,3 +86,38 @@ fn a_run_of_other_cases_is_not_resumed() {
     let error = error_of(&mut run("q8_0"), 2);
     assert!(error.contains("run.jsonl' cannot be resumed") && error.contains("other cases"), "{error}");
 }
+
+/// A command under which no file grows beyond that many blocks of 512 bytes: what a full disk looks like to a program.
+fn limited(blocks: u32, arguments: &str, root: &std::path::Path) -> assert_cmd::Command {
+    let mut command = assert_cmd::Command::new("sh");
+    let program = env!("CARGO_BIN_EXE_weighbridge");
+    command.args(["-c", &format!("trap '' XFSZ; ulimit -S -f {blocks}; exec {program} {arguments} --root {}", root.display())]);
+    command.env("NO_COLOR", "1");
+    command
+}
+
+#[test]
+fn a_disk_that_takes_no_more_costs_its_case_and_the_run_goes_on() {
+    let folder = project();
+    // The artifacts of 80 kB and less fit, the decoded model of 310 kB does not; the run file always does.
+    let run = "run --quiet --kernel int8 --kernel int4 --fixture cnn-mnist --time-per-case 10ms";
+    let output = limited(400, run, folder.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(6), "{said}");
+    let lines = run_lines(&folder.path().join("reports"));
+    let failed: Vec<_> = lines.iter().filter(|l| l["record"] == "failed").collect();
+    assert_eq!(failed.len(), lines[0]["cases"].as_array().unwrap().len(), "each on its own: {lines:?}");
+    assert!(failed.iter().all(|l| l["stage"] == "decode" && l["message"].as_str().unwrap().contains("cannot write '")), "{failed:?}");
+    assert!(!folder.path().join("reports/scratch").exists(), "what was half written is gone");
+}
+
+#[test]
+fn a_disk_that_takes_no_more_leaves_no_half_generated_weights() {
+    let folder = project();
+    let cache = folder.path().join("cache");
+    let generate = "fixtures generate moe-small-generated";
+    let error = error_of(limited(4000, generate, folder.path()).env("WEIGHBRIDGE_CACHE", &cache), 1);
+    assert!(error.contains("moe-small-generated") && error.contains("File too large"), "{error}");
+    let left = std::fs::read_dir(cache.join("generated")).unwrap().count();
+    assert!(left == 0 && !cache.join("files").exists(), "{left} files are left");
+}

@@ -14,4 +14,5 @@ mod interruption;
 mod migration;
 mod mixed;
 mod registry;
+mod shards;
 mod support;

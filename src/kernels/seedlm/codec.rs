@@ -19,7 +19,7 @@ use super::lfsr::{PERIOD, UNIT, cycle};
 use super::scan::Tables;
 use super::simd;
 use crate::error::DecodeError;
-use crate::kernel::Parts;
+use crate::kernel::{PartSize, Parts};
 use crate::simd::Level;
 
 /// Blocks of a task, an even number, so that nibbles of different tasks share no byte. The scan reads its tables once for each task.
@@ -74,6 +74,17 @@ pub fn encode_by<const C: usize, const P: usize>(
     #[expect(clippy::cast_possible_truncation, reason = "between -200 and 160, as exponents of f32 are")]
     let base = (lowest as i16).to_le_bytes().to_vec();
     Parts::new().with("base", base).with("seeds", seeds).with("exponents", exponents).with("coefficients", coefficients)
+}
+
+/// Sizes of the parts of `count` values.
+pub fn packed_sizes<const C: usize, const P: usize>(count: usize) -> Vec<PartSize> {
+    let blocks = count.div_ceil(C);
+    vec![
+        PartSize::new("base", 2),
+        PartSize::new("seeds", 2 * blocks),
+        PartSize::new("exponents", blocks.div_ceil(2)),
+        PartSize::new("coefficients", (P * blocks).div_ceil(2)),
+    ]
 }
 
 /// Unpacks `count` values.

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::scale::into_dtype;
 use crate::error::{DecodeError, Refusal};
-use crate::kernel::{Context, Info, Kernel, Parts, Promise};
+use crate::kernel::{Context, Info, Kernel, PartSize, Parts, Promise};
 use crate::spec::Parameter;
 use crate::weights::{TensorInfo, Weights};
 
@@ -66,6 +66,8 @@ impl Kernel for SeedLm {
         doc: "bits a weight: blocks of 12, 8, 8 or 8 weights with 4, 3, 4 or 8 coefficients",
         values: "3, 4, 4.5 or 6.5",
     }];
+    // Only the lowest exponent depends on other rows, and it matters to blocks that are thousands of times smaller than the largest.
+    const ROWS_APART: bool = true;
     type Config = Config;
 
     fn new(config: Config) -> Result<Self, String> {
@@ -86,5 +88,9 @@ impl Kernel for SeedLm {
 
     fn promise(&self, weights: &Weights) -> Promise {
         Promise::Elementwise(self.0.bits.error_bounds(&weights.to_f32()))
+    }
+
+    fn packed_sizes(&self, info: &TensorInfo) -> Option<Vec<PartSize>> {
+        Some(self.0.bits.packed_sizes(info.elements()))
     }
 }

@@ -11,7 +11,7 @@ use super::rounding::Rounding;
 use super::scan::Tables;
 use super::subspace::Subspace;
 use crate::error::DecodeError;
-use crate::kernel::Parts;
+use crate::kernel::{PartSize, Parts};
 use crate::simd::Level;
 
 /// Bits a weight, which stand for a block of C weights and P coefficients: (16 + 4 + 4P) / C.
@@ -87,6 +87,16 @@ impl Bits {
             }
             Self::FourAndHalf => codec::encode(tables!(8, 4, Subspace), values, level),
             Self::SixAndHalf => codec::encode(tables!(8, 8, Rounding), values, level),
+        }
+    }
+
+    /// Sizes of the parts of `count` values.
+    pub fn packed_sizes(self, count: usize) -> Vec<PartSize> {
+        match self {
+            Self::Three => codec::packed_sizes::<12, 4>(count),
+            Self::Four => codec::packed_sizes::<8, 3>(count),
+            Self::FourAndHalf => codec::packed_sizes::<8, 4>(count),
+            Self::SixAndHalf => codec::packed_sizes::<8, 8>(count),
         }
     }
 

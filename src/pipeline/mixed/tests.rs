@@ -78,7 +78,7 @@ fn an_artifact_of_one_kernel_or_none_records_that() {
     let (tensor, int8) = (weights("w", 1), kernel("int8"));
     let parts = int8.encode(&tensor, &Context::default()).unwrap();
     assert_eq!(record("one", &|w| w.add_encoded(tensor.info(), int8.as_ref(), &parts).unwrap()), Some("int8".to_owned()));
-    assert_eq!(record("none", &|w| w.add_raw("w", &[1], "F32", vec![0; 4], "because").unwrap()), None);
+    assert_eq!(record("none", &|w| w.add_raw("w", &[1], "F32", &[0; 4], "because").unwrap()), None);
 }
 
 #[test]
