@@ -16,6 +16,7 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
 use weighbridge::conformance::promise_kept;
 use weighbridge::kernel::{AnyKernel, Context, Entry, Parts};
+use weighbridge::kernels::seedlm::CellLists;
 use weighbridge::registry::Registry;
 use weighbridge::sample::gaussian;
 use weighbridge::weights::{Values, Weights};
@@ -79,6 +80,23 @@ fn bench_kernel(criterion: &mut Criterion, entry: &Entry, once: bool) {
     group.finish();
 }
 
+/// What cell lists do for `seedlm`, which the benches above search without.
+fn bench_cell_lists(criterion: &mut Criterion, once: bool) {
+    let kernel = Registry::default().parse("seedlm").unwrap();
+    let mut group = criterion.benchmark_group("seedlm-lists");
+    group.sampling_mode(SamplingMode::Flat);
+    let lists = OnceCell::new();
+    for size in if once { &[SMALL][..] } else { &[SMALL, UNCACHED] } {
+        group.throughput(Throughput::Bytes((size.rows * size.columns * 4) as u64));
+        group.bench_function(BenchmarkId::new("encode", size.name), |bencher| {
+            let (weights, lists) = (size.weights(), lists.get_or_init(CellLists::build));
+            let context = Context { seedlm_lists: Some(lists), ..Context::default() };
+            bencher.iter(|| kernel.encode(black_box(&weights), &context).unwrap());
+        });
+    }
+    group.finish();
+}
+
 fn main() {
     let once = std::env::args().any(|argument| argument == "--test");
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
@@ -93,6 +111,7 @@ fn main() {
         for entry in Registry::default().entries() {
             bench_kernel(&mut criterion, entry, once);
         }
+        bench_cell_lists(&mut criterion, once);
         criterion.final_summary();
     });
 }

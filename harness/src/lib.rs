@@ -22,6 +22,7 @@ pub mod model;
 pub mod policy;
 pub mod report;
 pub mod scaling;
+pub mod seed_lists;
 pub mod specification;
 pub mod store;
 mod table;

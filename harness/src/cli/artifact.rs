@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use weighbridge::artifact::ArtifactReader;
 use weighbridge::error::FileError;
+use weighbridge::kernel::AnyKernel;
 use weighbridge::registry::Registry;
 use weighbridge::safefile::SafeFile;
 
@@ -13,8 +14,10 @@ use super::arguments::{DecodeArguments, EncodeArguments};
 use super::notes;
 use super::workspace::{own_worker, worker};
 use super::{CliError, Exit};
+use crate::fixture::Cache;
 use crate::model::metric::as_f64;
 use crate::report::format;
+use crate::seed_lists;
 use crate::specification::{ResolveError, resolve};
 use crate::worker::client::{Client, WorkerError};
 use crate::worker::protocol::{Encoded, Reply, Request};
@@ -44,8 +47,19 @@ pub fn encode(arguments: &EncodeArguments, registry: &Registry) -> Result<Exit, 
         let names = SafeFile::open(&arguments.model)?.names();
         notes::of_idle_rules(mixed, &format!("'{}'", arguments.model.display()), &names);
     }
-    let mut worker = Client::start(&worker(arguments.worker.as_deref(), TIMEOUT, u64::MAX)?)?;
+    let mut launch = worker(arguments.worker.as_deref(), TIMEOUT, u64::MAX)?;
+    let lists = match &kernel {
+        Some(kernel) if arguments.worker.is_none() && !arguments.no_seed_lists => lists(kernel.as_ref(), &arguments.model)?,
+        _ => None,
+    };
+    if let Some(place) = &lists {
+        launch.arguments.extend(["--seed-lists".to_owned(), place.display().to_string()]);
+    }
+    let mut worker = Client::start(&launch)?;
     let (input_bytes, encoded) = encode_with(&mut worker, &text, &absolute(&arguments.model)?, &absolute(&arguments.output)?)?;
+    if let Some(place) = lists.filter(|place| !place.exists()) {
+        eprintln!("warning: the cell lists of seedlm could not be kept in '{}' and will be built again", place.display());
+    }
     let artifact_bytes = std::fs::metadata(&arguments.output)?.len();
     let ratio = as_f64(input_bytes) / as_f64(artifact_bytes);
     println!("'{}': {input_bytes} to {artifact_bytes} bytes, {}x", arguments.output.display(), format::number(ratio));
@@ -56,6 +70,20 @@ pub fn encode(arguments: &EncodeArguments, registry: &Registry) -> Result<Exit, 
         println!("passed through unchanged: '{}' ({} bytes): {}", passed.name, passed.bytes, passed.reason);
     }
     Ok(Exit::Pass)
+}
+
+/// The file of cell lists for a kernel and model, where lists save time; says so where they are to be built.
+fn lists(kernel: &dyn AnyKernel, model: &Path) -> Result<Option<PathBuf>, CliError> {
+    let weights = seed_lists::weights_served(kernel, &SafeFile::open(model)?)?;
+    // Without a cache directory there is nowhere to keep them, and the search works without.
+    let Ok(place) = seed_lists::place(&Cache::locate()) else { return Ok(None) };
+    if !seed_lists::pay(&place, weights) {
+        return Ok(None);
+    }
+    if !place.exists() {
+        eprintln!("note: building the cell lists of seedlm in '{}', once; this takes seconds", place.display());
+    }
+    Ok(Some(place))
 }
 
 /// A line for each kernel of an artifact: how many tensors it took, and their packed bytes.

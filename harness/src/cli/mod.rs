@@ -24,6 +24,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use weighbridge::registry::Registry;
 
+use crate::seed_lists;
 use crate::worker::{heap, serve};
 use arguments::{BaselineCommand, Cli, Command, FixturesCommand, GoldenCommand, KernelsCommand};
 pub use error::{CliError, Exit};
@@ -71,8 +72,9 @@ fn carry_out(cli: Cli, registry: Registry) -> Result<Exit, CliError> {
         Command::Verify(arguments) => verify::verify(&arguments, root, &registry),
         Command::Encode(arguments) => artifact::encode(&arguments, &registry),
         Command::Decode(arguments) => artifact::decode(&arguments, &registry),
-        Command::Worker { memory_limit } => {
+        Command::Worker { memory_limit, seed_lists } => {
             heap::set_limit(memory_limit.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX));
+            seed_lists.as_deref().map(seed_lists::give);
             serve::serve(registry, std::io::stdin().lock(), std::io::stdout().lock())?;
             Ok(Exit::Pass)
         }

@@ -12,12 +12,13 @@ use super::model::{Model, no_weights};
 use super::protocol::{Encoded, Reply, Sampling};
 use super::serve::{Failure, hex, peak_rss_bytes, pool};
 use super::timing::{self, Beside};
+use crate::seed_lists;
 
 /// A tensor's parts, or why it passes through.
 fn encode_tensor(kernel: &dyn AnyKernel, tensor: &Tensor, grams: &Grams) -> Result<Parts, String> {
     match tensor {
         Tensor::Weights(weights) => {
-            let context = Context { gram: grams.get(&weights.info().name), ..Context::default() };
+            let context = Context { gram: grams.get(&weights.info().name), seedlm_lists: seed_lists::given(), ..Context::default() };
             kernel.encode(weights, &context).map_err(|refusal| refusal.0)
         }
         Tensor::Other { dtype, .. } => Err(no_weights(dtype)),

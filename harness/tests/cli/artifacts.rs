@@ -11,7 +11,12 @@ fn a_real_model_goes_there_and_back() {
     let original = repository().join("fixtures/weights/gpt-moby.safetensors");
     let (artifact, decoded) = (folder.path().join("a.safetensors"), folder.path().join("d.safetensors"));
     let printed = output_of(weighbridge().args(["encode", "zstd"]).arg(&original).arg("--output").arg(&artifact), 0);
-    assert!(printed.contains("3275104 to ") || printed.contains("to "), "{printed}");
+    let input_bytes: usize = {
+        let file = SafeFile::open(&original).unwrap();
+        file.names().iter().map(|n| file.bytes(n).unwrap().len()).sum()
+    };
+    let artifact_bytes = std::fs::metadata(&artifact).unwrap().len();
+    assert!(printed.contains(&format!(": {input_bytes} to {artifact_bytes} bytes, 1.")), "{printed}");
     output_of(weighbridge().arg("decode").arg(&artifact).arg("--output").arg(&decoded), 0);
     let (before, after) = (SafeFile::open(&original).unwrap(), SafeFile::open(&decoded).unwrap());
     for name in before.names() {
@@ -19,6 +24,30 @@ fn a_real_model_goes_there_and_back() {
     }
     let verified = output_of(weighbridge().arg("verify").arg(&artifact).arg("--original").arg(&original), 0);
     assert!(verified.contains("decodes in a fresh process"), "{verified}");
+}
+
+#[test]
+fn cell_lists_change_the_time_of_encode_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cache, lists) = (folder.path().join("cache"), folder.path().join("cache/seedlm-lists/1.bin"));
+    let large = model(folder.path(), "large", &[1024, 1024], gaussian(1 << 20, 0.02, 1));
+    let encode = |name: &str, more: &[&str]| {
+        let artifact = folder.path().join(name);
+        let mut command = weighbridge();
+        command.env("WEIGHBRIDGE_CACHE", &cache).args(["encode", "seedlm"]).arg(&large).arg("--output").arg(&artifact).args(more);
+        output_of(&mut command, 0);
+        std::fs::read(artifact).unwrap()
+    };
+    let scanned = encode("scanned", &[]);
+    assert!(!lists.exists(), "lists for a million weights are not worth building");
+    // A worker that is given a place for lists builds and keeps them.
+    weighbridge().args(["worker", "--seed-lists"]).arg(&lists).write_stdin("{\"op\":\"bye\"}\n").assert().success();
+    assert!(std::fs::metadata(&lists).unwrap().len() > 100_000_000);
+    assert!(encode("by-lists", &[]) == scanned && encode("without", &["--no-seed-lists"]) == scanned);
+    // A damaged file is replaced, and harms nothing.
+    std::fs::write(&lists, b"damaged").unwrap();
+    assert!(encode("rebuilt", &[]) == scanned);
+    assert!(std::fs::metadata(&lists).unwrap().len() > 100_000_000);
 }
 
 #[test]

@@ -35,4 +35,4 @@ mod wider;
 
 pub use file::{FORMAT, ListsError};
 pub use simd::search;
-pub use table::{C, CellLists, GROUP, LENGTH, List, NEAR, P};
+pub use table::{C, CellLists, GROUP, LENGTH, List, NEAR, P, serves};

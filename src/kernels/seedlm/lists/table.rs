@@ -1,12 +1,13 @@
 //! The lists in memory.
 
+use super::super::SeedLm;
 use super::super::codec;
 use super::super::scan::Tables;
 use super::super::subspace::Subspace;
 use super::cells::{CELLS, Cells};
 use super::rows::Row;
 use super::search;
-use crate::kernel::Parts;
+use crate::kernel::{AnyKernel, Kernel, Parts};
 use crate::simd::Level;
 
 /// Weights of a block.
@@ -22,6 +23,11 @@ pub const LENGTH: usize = 72 * GROUP;
 const TASK: usize = 8192;
 /// Distances of a list: one for each group and one for what is behind the last.
 pub const NEAR: usize = LENGTH / GROUP + 1;
+
+/// Whether lists make this kernel faster.
+pub fn serves(kernel: &dyn AnyKernel) -> bool {
+    kernel.info().id == SeedLm::INFO.id && kernel.config().get("bits").is_some_and(|bits| bits.as_f64() == Some(4.0))
+}
 
 /// For each cell of the sphere the seeds whose subspaces come nearest to its centre, nearest first, for blocks of 4 bits a weight.
 #[derive(Debug)]
