@@ -21,6 +21,7 @@ pub mod model;
 pub mod policy;
 pub mod report;
 pub mod specification;
+pub mod stats;
 pub mod store;
 mod table;
 pub mod worker;
