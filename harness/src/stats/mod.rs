@@ -1,8 +1,10 @@
 //! Statistics of time comparison: pure functions on slices, without input, output or clocks.
 
 pub mod binomial;
+pub mod decision;
 pub mod distribution;
 pub mod hodges_lehmann;
+pub mod layout;
 pub mod multiplicity;
 pub mod power;
 pub mod ranks;

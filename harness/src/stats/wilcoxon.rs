@@ -114,6 +114,7 @@ mod tests {
     fn the_textbook_example_comes_out() {
         // Depression scores of nine patients before and after, Hollander and Wolfe (1973), table 3.1; R prints V = 40, p = 0.01953.
         let before = [1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30];
+        #[expect(clippy::approx_constant, reason = "a score of 3.14")]
         let after = [0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29];
         let differences = before.iter().zip(after).map(|(b, a)| b - a).collect::<Vec<_>>();
         let found = signed_rank(&differences);
