@@ -11,4 +11,5 @@ pub mod ranks;
 #[cfg(test)]
 mod reference;
 pub mod sequential;
+pub mod trial;
 pub mod wilcoxon;
