@@ -77,6 +77,8 @@ pub struct Decision {
     pub p_slower: f64,
     /// One-sided p-value of the candidate being faster.
     pub p_faster: f64,
+    /// Changes larger than this, on either side, are ruled out at the level for equivalence; infinite where nothing is.
+    pub ruled_out: f64,
     /// Smallest change, as a log ratio, that these blocks would have called with 95 % probability; infinite without an interval.
     pub detectable_95: f64,
     /// The same with 80 % probability.
@@ -113,7 +115,8 @@ pub fn decide(blocks: &[Block], thresholds: &Thresholds, levels: Levels) -> Deci
         called + centre.critical(1.0 - power) * centre.standard_error
     };
     let (detectable_95, detectable_80) = (detectable(0.95), detectable(0.8));
-    Decision { finding, centre: Some(centre), interval: of_difference, p_slower, p_faster, detectable_95, detectable_80 }
+    let ruled_out = of_equivalence.map_or(f64::INFINITY, |i| i.upper.max(-i.lower));
+    Decision { finding, centre: Some(centre), interval: of_difference, p_slower, p_faster, ruled_out, detectable_95, detectable_80 }
 }
 
 impl Decision {
@@ -125,6 +128,7 @@ impl Decision {
             interval: None,
             p_slower: 1.0,
             p_faster: 1.0,
+            ruled_out: f64::INFINITY,
             detectable_95: f64::INFINITY,
             detectable_80: f64::INFINITY,
         }

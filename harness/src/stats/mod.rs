@@ -11,5 +11,6 @@ pub mod ranks;
 #[cfg(test)]
 mod reference;
 pub mod sequential;
+pub mod simulate;
 pub mod trial;
 pub mod wilcoxon;

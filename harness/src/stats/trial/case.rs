@@ -41,9 +41,11 @@ impl Case {
         self.stage
     }
 
-    /// What counts as a change of this case, with the floor of its A/A arm.
+    /// What counts as a change of this case, with the floor of its A/A arm; to rule out the wanted change is enough when nothing comes after.
     pub fn thresholds(&self, schedule: &Schedule) -> Thresholds {
-        let (practical, margin) = (schedule.plan.practical, schedule.plan.margin);
+        let plan = &schedule.plan;
+        let goes_on = matches!(self.stage, Stage::Search { look } if look + 1 < plan.looks.len());
+        let (practical, margin) = (plan.practical, if goes_on { plan.margin } else { plan.margin.max(plan.wanted) });
         let control = self.control.as_ref();
         let floor = control.map_or(0.0, |centre| centre.floor(practical));
         let layout_deviation = control.and_then(Centre::layout_deviation).unwrap_or(0.0);

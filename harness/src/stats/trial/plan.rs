@@ -14,27 +14,30 @@ pub struct Plan {
     pub equivalence_level: f64,
     /// Fresh blocks that a suspicion is confirmed on.
     pub confirmation_blocks: usize,
-    /// Error level of a confirmation: half of it is the promised rate of false regressions in one comparison.
+    /// Error level of a confirmation: half of it is the rate of false regressions in one comparison, even if the search was misled by the same links.
     pub confirmation_level: f64,
     /// Error level that Holm holds over all suspects.
     pub family_level: f64,
     /// Smallest estimate that counts as a change.
     pub practical: f64,
-    /// Half-width of what passes as equivalent.
+    /// Half-width of what passes as equivalent at the looks before the last. Narrower than `wanted`, or a case would be let go as soon as large changes
+    /// are ruled out, and smaller ones that a few more blocks would show were never called.
     pub margin: f64,
-    /// The change that must be seen: a machine on which most cases cannot show it is unfit.
+    /// The change that must be seen. To rule it out is enough at the last look and in a confirmation, and a machine on which most cases could not show it
+    /// is unfit.
     pub wanted: f64,
 }
 
 impl Default for Plan {
-    /// 32 blocks at most, 5 % to raise a suspicion on either side, one false regression in 300 comparisons at most, 0.5 % counts, and 2 % must be seen.
+    /// 32 blocks at most, 5 % to raise a suspicion on either side, 0.5 % counts, and 2 % must be seen. Confirmations have 2 in 1,000 on either side, for a
+    /// promise of 1 in 300: with few links, t intervals miss up to 1.6 times as often as they say this far out.
     fn default() -> Self {
         Self {
             looks: vec![8, 16, 24, 32],
             search_level: 0.05,
             equivalence_level: 0.05,
             confirmation_blocks: 32,
-            confirmation_level: 2.0 / 300.0,
+            confirmation_level: 0.004,
             family_level: 0.05,
             practical: LEAST_PRACTICAL,
             margin: 2.0 * LEAST_PRACTICAL,
