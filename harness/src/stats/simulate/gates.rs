@@ -126,11 +126,11 @@ impl Simulated {
 
     fn blocks(&mut self, count: usize, sides: [usize; 2], effect: f64) -> Vec<Block> {
         let block = |_| {
-            let [baseline_layout, candidate_layout] = pair(self.taken, self.links);
-            let layout = self.offsets[sides[1]][candidate_layout] - self.offsets[sides[0]][baseline_layout];
+            let [baseline, candidate] = pair(self.taken, self.links);
+            let layout = self.offsets[sides[1]][candidate] - self.offsets[sides[0]][baseline];
             let effect = effect + layout + self.source.block(self.taken);
             self.taken += 1;
-            Block { baseline_layout, candidate_layout, effect }
+            Block { baseline_layout: sides[0] * self.links + baseline, candidate_layout: sides[1] * self.links + candidate, effect }
         };
         (0..count).map(block).collect()
     }

@@ -17,14 +17,14 @@ fn ten_thousand_gates_keep_the_promised_bounds() {
     for (scenario, rows) in &results {
         let row = |effect: f64| *rows.iter().find(|row| row.effect_percent == effect).unwrap();
         let unchanged = row(0.0);
-        assert!(unchanged.cases >= 5000);
+        assert!(unchanged.cases >= 4500);
         for count in [unchanged.regressions, unchanged.improvements] {
             assert!(count as f64 <= FALSE_ALARMS * unchanged.cases as f64, "false alarms of '{}':\n{table}", scenario.name);
         }
-        // What limits power: bursts that hit half of all blocks, and four links, whose t values are large.
+        // What limits power: bursts that hit half of all blocks, and four links or a wide spread on top of links, whose t values are large.
         let (detected, undecided) = match scenario.name {
             "bursts" | "8 links, bursts" => (0.8, 0.1),
-            "4 links" => (0.5, 0.3),
+            "4 links" | "8 links, wide" => (0.8, 0.25),
             _ => (0.95, 0.05),
         };
         assert!(row(2.0).regressions as f64 >= detected * row(2.0).cases as f64, "power at 2 % of '{}':\n{table}", scenario.name);
@@ -49,7 +49,7 @@ fn counts_do_not_depend_on_threads() {
     let schedule = Schedule::new(Plan::default()).unwrap();
     let counted = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| simulate(&SCENARIOS[7], &schedule, 40, 3))
+        pool.install(|| simulate(&SCENARIOS[8], &schedule, 40, 3))
     };
     assert_eq!(counted(1), counted(3));
 }

@@ -1,5 +1,7 @@
 //! One case of a trial: where it stands, its blocks, and what they said at the last look.
 
+use std::collections::BTreeSet;
+
 use super::super::decision::{Decision, Finding, Thresholds, decide};
 use super::super::hodges_lehmann::HodgesLehmann;
 use super::super::layout::{Block, Centre};
@@ -78,12 +80,20 @@ impl Case {
             Stage::Confirmation => {
                 self.confirming.extend_from_slice(blocks);
                 if self.lacking(schedule) == 0 {
-                    self.confirmation = Some(decide(&self.confirming, &self.thresholds(schedule), schedule.confirmation_levels()));
+                    self.confirmation =
+                        Some(decide(&self.confirming, &self.thresholds(schedule), schedule.confirmation_levels(self.links_are_fresh())));
                     self.stage = Stage::Done;
                 }
             }
             Stage::Done => {}
         }
+    }
+
+    /// Whether the confirmation shares no link with the search, on either side.
+    fn links_are_fresh(&self) -> bool {
+        let links = |blocks: &[Block], link: fn(&Block) -> usize| blocks.iter().map(link).collect::<BTreeSet<_>>();
+        let disjoint = |link: fn(&Block) -> usize| links(&self.searched, link).is_disjoint(&links(&self.confirming, link));
+        disjoint(|block| block.baseline_layout) && disjoint(|block| block.candidate_layout)
     }
 
     /// Takes the blocks of an A/A arm; fewer than four say nothing.

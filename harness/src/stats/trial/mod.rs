@@ -7,8 +7,9 @@
 //! selection, Holm over the suspects alone holds the family's error. A regression fails the gate when its confirmation calls it at the level
 //! for one comparison *and* its Holm-adjusted p-value is below the level for the family.
 //!
-//! Confirmation should draw other links than search did. Where it cannot, layout that misled the search may mislead it again; the level of the
-//! confirmation is therefore the promise for one comparison by itself, and its interval has the layouts in it.
+//! Confirmation should draw other links than search did, under indices of their own. Where it does not, layout that misled the search may mislead it
+//! again; the level is then the promise for one comparison by itself. Either way the interval has the layouts in it. A case with one link a side is
+//! promised nothing about layout: it is confounded with the code.
 
 mod case;
 mod outcome;

@@ -16,6 +16,8 @@ pub struct Plan {
     pub confirmation_blocks: usize,
     /// Error level of a confirmation: half of it is the rate of false regressions in one comparison, even if the search was misled by the same links.
     pub confirmation_level: f64,
+    /// The same where the confirmation shares no link with the search, on either side: layout cannot mislead both, and their errors multiply.
+    pub fresh_links_level: f64,
     /// Error level that Holm holds over all suspects.
     pub family_level: f64,
     /// Smallest estimate that counts as a change.
@@ -38,6 +40,7 @@ impl Default for Plan {
             equivalence_level: 0.05,
             confirmation_blocks: 32,
             confirmation_level: 0.004,
+            fresh_links_level: 0.02,
             family_level: 0.05,
             practical: LEAST_PRACTICAL,
             margin: 2.0 * LEAST_PRACTICAL,
@@ -60,7 +63,7 @@ impl Schedule {
     pub fn new(plan: Plan) -> Result<Self, PlanError> {
         let differences = nominal_levels(Spending::OBrienFleming, &plan.looks, plan.search_level)?;
         let equivalences = nominal_levels(Spending::Pocock, &plan.looks, plan.equivalence_level)?;
-        for level in [plan.confirmation_level, plan.family_level] {
+        for level in [plan.confirmation_level, plan.fresh_links_level, plan.family_level] {
             nominal_levels(Spending::Pocock, &[plan.confirmation_blocks], level)?;
         }
         let levels =
@@ -68,8 +71,9 @@ impl Schedule {
         Ok(Self { plan, levels })
     }
 
-    /// Levels of a confirmation.
-    pub fn confirmation_levels(&self) -> Levels {
-        Levels { difference: self.plan.confirmation_level, equivalence: self.plan.equivalence_level }
+    /// Levels of a confirmation, over links of its own or over those of the search.
+    pub fn confirmation_levels(&self, fresh_links: bool) -> Levels {
+        let difference = if fresh_links { self.plan.fresh_links_level } else { self.plan.confirmation_level };
+        Levels { difference, equivalence: self.plan.equivalence_level }
     }
 }

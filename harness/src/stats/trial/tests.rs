@@ -85,6 +85,25 @@ fn a_suspicion_that_fresh_blocks_do_not_bear_out_fails_nobody() {
 }
 
 #[test]
+fn a_confirmation_over_links_of_its_own_is_held_to_its_own_level() {
+    let confirmed = |shift: usize| {
+        let mut trial = Trial::new(Plan { looks: vec![16], fresh_links_level: 1e-12, ..Plan::default() }, 1).unwrap();
+        trial.record(0, &blocks(&trial.requests()[0], 0, 0.03, 0.002, 6)).unwrap();
+        let fresh = blocks(&trial.requests()[0], 0, 0.03, 0.002, 7).into_iter();
+        let moved = fresh.map(|block| Block {
+            candidate_layout: block.candidate_layout + shift,
+            baseline_layout: block.baseline_layout + 4,
+            ..block
+        });
+        trial.record(0, &moved.collect::<Vec<_>>()).unwrap();
+        trial.outcome().cases[0].finding
+    };
+    assert_eq!(confirmed(0), Finding::Regression, "the candidate's links are those of the search");
+    assert_eq!(confirmed(3), Finding::Regression, "one of them is");
+    assert_eq!(confirmed(4), Finding::Undecided, "no interval has that level");
+}
+
+#[test]
 fn requests_come_screen_first_then_suspected_regressions_then_by_width() {
     let mut trial = Trial::new(Plan { looks: vec![16, 32], ..Plan::default() }, 5).unwrap();
     for (case, (effect, noise)) in [(-0.1, 0.002), (0.0, 0.02), (0.0, 0.06), (0.1, 0.002)].into_iter().enumerate() {
