@@ -176,6 +176,11 @@ pub enum FixturesCommand {
     /// Generate the weights of fixtures that have no trained ones, into the cache; a run makes what it needs by itself.
     #[command(after_help = "Example: weighbridge fixtures generate bert-large-generated")]
     Generate(GenerateArguments),
+    /// Evaluate the original weights and print the figures beside those of an independent implementation.
+    #[command(
+        after_help = "Exit code 6 where a figure is farther from the other implementation's than its last digit.\n\nExample: weighbridge fixtures figures minilm smollm2-135m"
+    )]
+    Figures(FiguresArguments),
     /// Measure what the generator makes beside the trained layers that it imitates.
     #[command(after_help = "Example: weighbridge fixtures statistics --matrices 9")]
     Statistics(StatisticsArguments),
@@ -192,6 +197,17 @@ pub struct GenerateArguments {
     /// Fixtures; by default all generated ones.
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
+}
+
+/// Arguments of `fixtures figures`.
+#[derive(Debug, Args)]
+pub struct FiguresArguments {
+    /// Fixtures; by default all that have figures and are there.
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: ListFormat,
 }
 
 /// Arguments of `fixtures statistics`.

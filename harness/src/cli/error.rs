@@ -7,6 +7,7 @@ use weighbridge::error::{FileError, SpecError};
 use crate::baseline::BaselineError;
 use crate::convert::ConvertError;
 use crate::error_table::ErrorTableError;
+use crate::evaluate::EvaluateError;
 use crate::fetch::FetchError;
 use crate::filter::FilterError;
 use crate::fixture::FixtureError;
@@ -53,6 +54,8 @@ pub enum CliError {
     Baseline(#[from] BaselineError),
     #[error("'{file}': {source}")]
     Convert { file: String, source: ConvertError },
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
     #[error(transparent)]
     Fetch(#[from] FetchError),
     #[error(transparent)]
@@ -119,7 +122,7 @@ impl CliError {
             Self::Baseline(BaselineError::Missing { .. }) => Exit::Missing,
             Self::Baseline(_) | Self::Store(_) | Self::File(_) | Self::Measure(MeasureError::Store(_)) => Exit::Usage,
             Self::Worker(WorkerError::Refused { .. }) => Exit::Usage,
-            Self::Measure(_) | Self::Table(_) | Self::Worker(_) | Self::Unexpected(_) | Self::Io(_) => Exit::Unexpected,
+            Self::Evaluate(_) | Self::Measure(_) | Self::Table(_) | Self::Worker(_) | Self::Unexpected(_) | Self::Io(_) => Exit::Unexpected,
         }
     }
 

@@ -7,6 +7,7 @@ mod dry_run;
 mod error;
 mod error_table;
 mod fetching;
+mod figures;
 mod fixtures;
 mod gate;
 mod generated;
@@ -60,6 +61,7 @@ fn carry_out(cli: Cli, registry: Registry) -> Result<Exit, CliError> {
         Command::Fixtures { command: FixturesCommand::List { format } } => fixtures::list(format, root),
         Command::Fixtures { command: FixturesCommand::Fetch(arguments) } => fixtures::fetch(&arguments, root),
         Command::Fixtures { command: FixturesCommand::Generate(arguments) } => generated::generate(&arguments, root),
+        Command::Fixtures { command: FixturesCommand::Figures(arguments) } => figures::figures(&arguments, root),
         Command::Fixtures { command: FixturesCommand::Statistics(arguments) } => generated::statistics(&arguments),
         Command::Fixtures { command: FixturesCommand::Convert(arguments) } => fixtures::convert(&arguments),
         Command::Run(arguments) => gate::run(&arguments, root, &registry),
