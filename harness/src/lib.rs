@@ -24,6 +24,7 @@ pub mod report;
 pub mod scaling;
 pub mod seed_lists;
 pub mod specification;
+pub mod stats;
 pub mod store;
 mod table;
 mod vectors;
