@@ -93,6 +93,9 @@ pub enum Command {
         /// Most heap, in bytes.
         #[arg(long)]
         memory_limit: Option<u64>,
+        /// Share of real extra work to do in each pass that is timed in batches: stands for a slower build.
+        #[arg(long, hide = true)]
+        extra_work: Option<f64>,
         /// Use the cell lists of seedlm that are kept in this file, or build and keep them there.
         #[arg(long, value_name = "FILE")]
         seed_lists: Option<PathBuf>,
