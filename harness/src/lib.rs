@@ -20,6 +20,7 @@ pub mod golden;
 pub mod measure;
 pub mod merge;
 pub mod model;
+pub mod paired;
 pub mod policy;
 pub mod report;
 pub mod scaling;
