@@ -14,6 +14,7 @@ mod golden;
 mod kernels;
 mod list;
 mod notes;
+mod paired;
 mod progress;
 mod verify;
 mod workspace;
