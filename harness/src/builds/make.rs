@@ -119,6 +119,10 @@ impl Maker<'_> {
             return Ok(build);
         }
         let checkout = folder.join("source");
+        // Files that are written anew are newer than whatever was built in this target folder before, which is how cargo tells that they changed.
+        if checkout.exists() {
+            std::fs::remove_dir_all(&checkout).map_err(io("clear", &checkout))?;
+        }
         std::fs::create_dir_all(&checkout).map_err(io("create", &checkout))?;
         let source = git::check_out(self.root, &commit, &checkout)?;
         self.build(origin, &source, &folder)
@@ -161,11 +165,15 @@ impl Maker<'_> {
 
     fn build(&self, origin: Origin, source: &Path, folder: &Path) -> Result<Build, BuildError> {
         let what = origin.to_string();
-        let target = self.folder().join("target");
+        // Cargo knows a workspace's own packages by their place in it, not by where it is, and takes what is older than the last build for
+        // built: in one folder the work tree would get the commit's program.
+        let [commits, work_tree] = ["target", "target-work-tree"].map(|name| self.folder().join(name));
+        let (target, other) = if matches!(origin, Origin::WorkTree { .. }) { (work_tree, commits) } else { (commits, work_tree) };
         std::fs::create_dir_all(&target).map_err(io("create", &target))?;
         if let Some(profile) = std::env::current_exe().ok().as_deref().and_then(Path::parent) {
             take_over(profile, &target.join("release"));
         }
+        take_over(&other.join("release"), &target.join("release"));
         let cargo = Cargo { what: &what, source, target: &target };
         let say = |line: &str| (self.say)(&format!("{what}: {line}"));
         let mut variants = Vec::new();
@@ -248,5 +256,36 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let maker = Maker { root: folder.path(), variants: 1, say: &|_| () };
         assert!(matches!(maker.revision("main"), Err(BuildError::Git(_))));
+    }
+
+    #[test]
+    fn a_work_tree_that_is_older_than_the_commits_build_is_built_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = |name: &str, word: &str| {
+            let source = folder.path().join(name);
+            std::fs::create_dir_all(source.join("src")).unwrap();
+            let manifest = "[package]\nname = \"weighbridge-harness\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[[bin]]\nname = \"weighbridge\"\n\
+                            path = \"src/main.rs\"\n[workspace]\n";
+            let lock = "version = 4\n\n[[package]]\nname = \"weighbridge-harness\"\nversion = \"0.1.0\"\n";
+            let main = format!("fn main() {{ print!(\"{word}\") }}\n");
+            for (path, text) in [("Cargo.toml", manifest), ("Cargo.lock", lock), ("src/main.rs", &main)] {
+                std::fs::write(source.join(path), text).unwrap();
+                let old = std::time::SystemTime::now() - std::time::Duration::from_secs(86_400);
+                std::fs::File::options().write(true).open(source.join(path)).unwrap().set_modified(old).unwrap();
+            }
+            source
+        };
+        let maker = Maker { root: folder.path(), variants: 2, say: &|_| () };
+        let commit = Origin::Commit { commit: "0".repeat(40) };
+        let commit = maker.build(commit, &source("commit", "before"), &folder.path().join("a")).unwrap();
+        let tree = Origin::WorkTree { commit: None, dirty: true };
+        let tree = maker.build(tree, &source("tree", "after"), &folder.path().join("b")).unwrap();
+        for (build, word) in [(&commit, "before"), (&tree, "after")] {
+            for variant in &build.variants {
+                let output = std::process::Command::new(&variant.program).output().unwrap();
+                assert_eq!(String::from_utf8_lossy(&output.stdout), word);
+            }
+        }
+        assert!(!commit.same_code(&tree));
     }
 }
