@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     name = "weighbridge",
     version,
     propagate_version = true,
-    after_help = "Exit codes: 0 pass, 1 unexpected, 2 usage or configuration, 3 regression, 4 nothing measured or missing, 5 inconclusive, 6 a case failed its check.\n\nExample: weighbridge gate --suite mini"
+    after_help = "Exit codes: 0 pass, 1 unexpected, 2 usage or configuration, 3 regression, 4 nothing measured or missing, 5 inconclusive, 6 a case failed its check, 7 the machine is unfit to measure what was asked.\n\nExample: weighbridge gate --suite mini"
 )]
 pub struct Cli {
     /// Project folder, which holds baselines/ and fixtures/; by default the nearest one upwards.
@@ -52,7 +52,7 @@ pub enum Command {
     #[command(after_help = "Example: weighbridge compare reports/run.jsonl --metric '*ratio'")]
     Compare(CompareArguments),
     /// Measure a suite, judge it by the baseline, write reports, and exit with the verdict.
-    #[command(after_help = "Example: weighbridge gate --suite mini --output reports")]
+    #[command(after_help = "Example: weighbridge gate --against main --budget 5m")]
     Gate(GateArguments),
     /// Write reports of a stored run.
     #[command(after_help = "Example: weighbridge report --format markdown --format csv --output reports")]
@@ -93,6 +93,9 @@ pub enum Command {
         /// Most heap, in bytes.
         #[arg(long)]
         memory_limit: Option<u64>,
+        /// Share of real extra work to do in each pass that is timed in batches: stands for a slower build.
+        #[arg(long, hide = true)]
+        extra_work: Option<f64>,
         /// Use the cell lists of seedlm that are kept in this file, or build and keep them there.
         #[arg(long, value_name = "FILE")]
         seed_lists: Option<PathBuf>,
@@ -495,6 +498,29 @@ pub struct CompareArguments {
     pub output: Option<PathBuf>,
 }
 
+/// How times of two builds are compared.
+#[derive(Debug, Args)]
+pub struct PairedArguments {
+    /// Revision to build and to compare times with, interleaved on this machine: a branch, a tag, HEAD~3.
+    #[arg(long, value_name = "REV", conflicts_with = "baseline_bin")]
+    pub against: Option<String>,
+    /// Ready program to compare times with instead.
+    #[arg(long, value_name = "PROGRAM")]
+    pub baseline_bin: Option<PathBuf>,
+    /// Time for the whole comparison of times, without building.
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
+    pub budget: Duration,
+    /// Seed of the order in which builds, their layout variants and processors take turns; by default another each time, which the report names.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// CPU time of one batch.
+    #[arg(long, hide = true, value_name = "TIME", default_value = "8ms", value_parser = duration)]
+    pub batch: Duration,
+    /// Plant a slow-down: share of real extra work that the candidate does.
+    #[arg(long, hide = true, value_name = "SHARE")]
+    pub plant: Option<f64>,
+}
+
 /// Arguments of `gate`.
 #[derive(Debug, Args)]
 pub struct GateArguments {
@@ -504,6 +530,9 @@ pub struct GateArguments {
     /// Judge this stored run instead of measuring.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["resume", "worker"])]
     pub run: Option<PathBuf>,
+    /// How times are compared.
+    #[command(flatten)]
+    pub paired: PairedArguments,
     /// Reports to write into the output folder; may be given again.
     #[arg(long, value_enum, default_values = ["markdown", "json", "csv", "svg"])]
     pub format: Vec<ReportFormat>,

@@ -25,10 +25,17 @@ pub fn render(report: &Report) -> String {
     let _ = writeln!(
         out,
         "Ratios and speeds are geometric means over fixtures, memory is the largest peak heap of encode or decode, accuracy loss the mean in \
-         points of top-1. Times are CPU times of one thread; they are shown, not gated, because they were not sampled beside the baseline's \
-         build{}.\n",
-        if report.comparison.same_machine { "" } else { ", and the baseline's come from another machine" }
+         points of top-1. Times are CPU times of one thread{}.\n",
+        match (&report.comparison.paired, report.comparison.same_machine) {
+            (Some(_), _) => "",
+            (None, true) => "; they are shown, not gated, because they were not sampled beside the baseline's build",
+            (None, false) => {
+                "; they are shown, not gated, because they were not sampled beside the baseline's build, and the baseline's come from another \
+                 machine"
+            }
+        }
     );
+    times(report, &mut out);
     if let Some(table) = tables::changes(report) {
         let _ = writeln!(out, "## What changed\n\n{}\n", show(table));
     }
@@ -50,6 +57,21 @@ pub fn render(report: &Report) -> String {
     }
     fold(&mut out, "Every value", &show(tables::values(report)));
     out
+}
+
+/// The comparison of times, where there was one.
+fn times(report: &Report, out: &mut String) {
+    let Some(paired) = &report.comparison.paired else { return };
+    let _ = writeln!(out, "## Times of both builds\n\n{}\n", paired.lines().join("\n"));
+    if let Some(table) = tables::times(report, false) {
+        let _ = writeln!(out, "{}\n", show(table));
+    }
+    if let Some(table) = tables::undecided(report) {
+        let _ = writeln!(out, "What would decide the rest:\n\n{}\n", show(table));
+    }
+    if let Some(table) = tables::times(report, true) {
+        fold(out, "Every time that was compared", &show(table));
+    }
 }
 
 fn key_results(report: &Report, out: &mut String) {
@@ -118,7 +140,7 @@ fn provenance(report: &Report, out: &mut String) {
     }
     let _ = writeln!(
         out,
-        "\nNot tested here: models above the sizes listed, other processors than this one, GPU execution, and speed against the baseline's own \
-         build.\n"
+        "\nNot tested here: models above the sizes listed, other processors than this one, {}.\n",
+        if report.comparison.paired.is_some() { "and GPU execution" } else { "GPU execution, and speed against the baseline's own build" }
     );
 }

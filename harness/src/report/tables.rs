@@ -5,6 +5,7 @@ use comfy_table::{CellAlignment, Table};
 use super::summary::SummaryRow;
 use super::{ESTIMATE, Report, format};
 use crate::compare::{Row, Verdict};
+use crate::stats::decision::Finding;
 
 /// An empty cell.
 pub const NONE: &str = "–";
@@ -53,7 +54,7 @@ fn summary_change(row: &SummaryRow) -> String {
 
 /// Rows that are not as the baseline has them, most serious first.
 pub fn changes(report: &Report) -> Option<Table> {
-    let worth = |r: &&Row| !matches!(r.verdict, None | Some(Verdict::Unchanged | Verdict::New));
+    let worth = |r: &&Row| r.paired.is_none() && !matches!(r.verdict, None | Some(Verdict::Unchanged | Verdict::New));
     let mut rows: Vec<_> = report.comparison.rows.iter().filter(worth).collect();
     rows.sort_by_key(|r| r.verdict);
     judged(report, &rows)
@@ -61,7 +62,7 @@ pub fn changes(report: &Report) -> Option<Table> {
 
 /// Every row that has a verdict.
 pub fn all_judged(report: &Report) -> Option<Table> {
-    judged(report, &report.comparison.rows.iter().filter(|r| r.verdict.is_some()).collect::<Vec<_>>())
+    judged(report, &report.comparison.rows.iter().filter(|r| r.verdict.is_some() && r.paired.is_none()).collect::<Vec<_>>())
 }
 
 fn judged(report: &Report, rows: &[&Row]) -> Option<Table> {
@@ -83,6 +84,45 @@ fn judged(report: &Report, rows: &[&Row]) -> Option<Table> {
         ]);
     }
     (!rows.is_empty()).then_some(table)
+}
+
+/// Times of both builds: all of them, or those that are not unchanged, most serious first.
+pub fn times(report: &Report, all: bool) -> Option<Table> {
+    let mut rows: Vec<_> = report.comparison.rows.iter().filter_map(|r| Some((r, r.paired.as_ref()?))).collect();
+    if !all {
+        rows.retain(|(_, paired)| paired.finding != Finding::Equivalent);
+        rows.sort_by_key(|(_, paired)| Verdict::of(paired.finding));
+    }
+    let mut table =
+        table(&["Kernel", "Fixture", "Time of", "Before", "After", "Change", "Interval", "Wall", "Seen from", "Blocks", "Verdict"], 3);
+    for (row, paired) in &rows {
+        let value = |v: Option<f64>| v.map_or_else(|| NONE.to_owned(), |v| format::value(row.metric, v));
+        let change = |v: Option<f64>| v.map_or_else(|| NONE.to_owned(), format::percent);
+        table.add_row([
+            row.case.kernel.clone(),
+            row.case.fixture.clone(),
+            row.metric.name.split('_').next().unwrap_or_default().to_owned(),
+            value(row.before),
+            value(row.after),
+            change(paired.change),
+            paired.interval.map_or_else(|| NONE.to_owned(), |[a, b]| format!("{} to {}", format::percent(a), format::percent(b))),
+            change(paired.wall_change),
+            change(Some(paired.smallest_detectable).filter(|x| x.is_finite())),
+            paired.blocks.to_string(),
+            Verdict::of(paired.finding).word().to_owned(),
+        ]);
+    }
+    (!rows.is_empty()).then_some(table)
+}
+
+/// Times that are not decided, and what would decide them.
+pub fn undecided(report: &Report) -> Option<Table> {
+    let open = report.comparison.paired.as_ref()?.undecided();
+    let mut table = table(&["Kernel", "Fixture", "Time of", "Undecided because"], 4);
+    for u in &open {
+        table.add_row([u.item.case.kernel.as_str(), &u.item.case.fixture, u.item.operation.word(), &u.why]);
+    }
+    (!open.is_empty()).then_some(table)
 }
 
 /// What stands before a row's value.

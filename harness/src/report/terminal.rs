@@ -27,6 +27,12 @@ pub fn render(report: &Report) -> String {
     if let Some(table) = tables::changes(report) {
         let _ = writeln!(out, "Not as in the baseline:\n{}\n", show(table));
     }
+    if let Some(table) = tables::times(report, false) {
+        let _ = writeln!(out, "Times that changed or are not decided:\n{}\n", show(table));
+    }
+    if let Some(table) = tables::undecided(report) {
+        let _ = writeln!(out, "What would decide the rest:\n{}\n", show(table));
+    }
     if let Some(table) = scaling::changes(report) {
         let _ = writeln!(out, "Costs that grow otherwise with the size of the model:\n{}\n", show(table));
     }
@@ -49,7 +55,9 @@ pub fn render(report: &Report) -> String {
     for line in [report.left_out_line(), report.header.not_measured_line()].into_iter().flatten().chain(limits) {
         let _ = writeln!(out, "{line}");
     }
-    let _ = writeln!(out, "Times are shown, not gated: they were not sampled beside the baseline's build.");
+    for line in report.time_lines() {
+        let _ = writeln!(out, "{line}");
+    }
     let _ = write!(out, "{}", report.verdict_line());
     out
 }

@@ -13,6 +13,7 @@ mod golden;
 mod interruption;
 mod migration;
 mod mixed;
+mod paired;
 mod registry;
 mod shards;
 mod support;
