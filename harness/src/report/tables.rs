@@ -7,6 +7,9 @@ use super::{ESTIMATE, Report, format};
 use crate::compare::{Row, Verdict};
 use crate::stats::decision::Finding;
 
+/// Tensors of a group that are named; the JSON report names all.
+const NAMED: usize = 6;
+
 /// An empty cell.
 pub const NONE: &str = "–";
 
@@ -152,7 +155,10 @@ pub fn passed_through(report: &Report) -> Option<Table> {
         reasons.dedup();
         for reason in reasons {
             let group: Vec<_> = tensors.iter().filter(|t| t.reason == reason).collect();
-            let names = group.iter().map(|t| t.name.as_str()).collect::<Vec<_>>().join(", ");
+            let mut names = group.iter().take(NAMED).map(|t| t.name.as_str()).collect::<Vec<_>>().join(", ");
+            if let Some(more) = group.len().checked_sub(NAMED).filter(|&more| more > 0) {
+                names = format!("{names} and {more} more");
+            }
             let bytes = group.iter().map(|t| t.bytes).sum::<u64>();
             table.add_row([case.kernel.clone(), case.fixture.clone(), names, bytes.to_string(), reason.to_owned()]);
         }

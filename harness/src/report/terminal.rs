@@ -44,7 +44,7 @@ pub fn render(report: &Report) -> String {
         let cases = report.passed_through.len();
         let _ = writeln!(
             out,
-            "{tensors} tensors, in {cases} of {} cases, passed through unchanged and are counted; the Markdown report names each.",
+            "{tensors} tensors, in {cases} of {} cases, passed through unchanged and are counted; the JSON report names each.",
             report.cases
         );
     }
