@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::worker::fault::Fault;
+
 /// Benchmarks neural-network weight compression and fails a change that made ratio, memory or accuracy worse.
 #[derive(Debug, Parser)]
 #[command(
@@ -52,7 +54,8 @@ pub enum Command {
     #[command(after_help = "Example: weighbridge compare reports/run.jsonl --metric '*ratio'")]
     Compare(CompareArguments),
     /// Measure a suite, judge it by the baseline, write reports, and exit with the verdict.
-    #[command(after_help = "Example: weighbridge gate --against main --budget 5m")]
+    #[command(after_help = "Example: weighbridge gate --against main --budget 5m
+         weighbridge gate --self-test")]
     Gate(GateArguments),
     /// Write reports of a stored run.
     #[command(after_help = "Example: weighbridge report --format markdown --format csv --output reports")]
@@ -96,6 +99,9 @@ pub enum Command {
         /// Share of real extra work to do in each pass that is timed in batches: stands for a slower build.
         #[arg(long, hide = true)]
         extra_work: Option<f64>,
+        /// Encode with a fault: stands for a worse build.
+        #[arg(long, hide = true)]
+        fault: Option<Fault>,
         /// Use the cell lists of seedlm that are kept in this file, or build and keep them there.
         #[arg(long, value_name = "FILE")]
         seed_lists: Option<PathBuf>,
@@ -530,6 +536,13 @@ pub struct GateArguments {
     /// Judge this stored run instead of measuring.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["resume", "worker"])]
     pub run: Option<PathBuf>,
+    /// Gate nothing, but see the gate turn red: for a slow-down, a wider artifact, a worse accuracy and a missing case, planted one after the other, and
+    /// stay green without. Ends with code 1 where it does not.
+    #[arg(long, conflicts_with_all = ["run", "worker", "also", "kernel", "metric", "output", "resume", "whole", "against", "baseline_bin", "plant"])]
+    pub self_test: bool,
+    /// Plant a fault in the workers under test.
+    #[arg(long, hide = true)]
+    pub fault: Option<Fault>,
     /// How times are compared.
     #[command(flatten)]
     pub paired: PairedArguments,

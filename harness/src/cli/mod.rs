@@ -17,6 +17,7 @@ mod list;
 mod notes;
 mod paired;
 mod progress;
+mod self_test;
 mod verify;
 mod workspace;
 
@@ -75,10 +76,10 @@ fn carry_out(cli: Cli, registry: Registry) -> Result<Exit, CliError> {
         Command::Verify(arguments) => verify::verify(&arguments, root, &registry),
         Command::Encode(arguments) => artifact::encode(&arguments, &registry),
         Command::Decode(arguments) => artifact::decode(&arguments, &registry),
-        Command::Worker { memory_limit, extra_work, seed_lists } => {
+        Command::Worker { memory_limit, extra_work, fault, seed_lists } => {
             heap::set_limit(memory_limit.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX));
             seed_lists.as_deref().map(seed_lists::give);
-            serve::serve(registry, extra_work, std::io::stdin().lock(), std::io::stdout().lock())?;
+            serve::serve(registry, serve::Planted { extra_work, fault }, std::io::stdin().lock(), std::io::stdout().lock())?;
             Ok(Exit::Pass)
         }
         Command::Completions { shell } => {

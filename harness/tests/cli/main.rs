@@ -15,5 +15,6 @@ mod migration;
 mod mixed;
 mod paired;
 mod registry;
+mod self_test;
 mod shards;
 mod support;
