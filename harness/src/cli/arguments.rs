@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::worker::batch::Operation;
 use crate::worker::fault::Fault;
 
 /// Benchmarks neural-network weight compression and fails a change that made ratio, memory or accuracy worse.
@@ -57,6 +58,11 @@ pub enum Command {
     #[command(after_help = "Example: weighbridge gate --against main --budget 5m
          weighbridge gate --self-test")]
     Gate(GateArguments),
+    /// Find out how often the comparison of times calls what did not change, and how small a slow-down it sees, on this machine.
+    #[command(
+        after_help = "A later sitting goes on with the file of trials; '--rounds 0' prints its table.\n\nExample: weighbridge calibrate --rounds 20 --share 0,1,2,5 --format markdown"
+    )]
+    Calibrate(CalibrateArguments),
     /// Write reports of a stored run.
     #[command(after_help = "Example: weighbridge report --format markdown --format csv --output reports")]
     Report(ReportArguments),
@@ -525,6 +531,52 @@ pub struct PairedArguments {
     /// Plant a slow-down: share of real extra work that the candidate does.
     #[arg(long, hide = true, value_name = "SHARE")]
     pub plant: Option<f64>,
+}
+
+/// Arguments of `calibrate`.
+#[derive(Debug, Args)]
+pub struct CalibrateArguments {
+    /// Trials of each class and share: odd rounds compare shuffled links of the work tree, even ones copies of this program.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub rounds: u32,
+    /// Extra work to plant, in per cent; 0 plants nothing.
+    #[arg(long, value_name = "PERCENT", value_delimiter = ',', default_values_t = [0.0, 1.0, 2.0, 5.0], value_parser = percent)]
+    pub share: Vec<f64>,
+    /// Kernel to time instead of one of each class; may be given again.
+    #[arg(long, value_name = "SPEC")]
+    pub kernel: Vec<String>,
+    /// Fixture to time it on; may be given again.
+    #[arg(long, value_name = "NAME")]
+    pub fixture: Vec<String>,
+    /// Operation of the kernels that are named.
+    #[arg(long, value_name = "OPERATION", default_value = "encode")]
+    pub operation: Operation,
+    /// Time for the blocks of a comparison.
+    #[arg(long, value_name = "SECONDS", default_value_t = 6.0)]
+    pub seconds_per_comparison: f64,
+    /// Links of a side; with 0 copies are compared alone.
+    #[arg(long, value_name = "K", default_value_t = 8, value_parser = clap::value_parser!(u32).range(0..=64))]
+    pub links: u32,
+    /// CPU time of one batch.
+    #[arg(long, hide = true, value_name = "TIME", default_value = "8ms", value_parser = duration)]
+    pub batch: Duration,
+    /// Seed of the trials; by default the file's, or 1.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// File of trials, which is appended to; by default reports/calibrate.jsonl.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Form of the table.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: TableFormat,
+    /// Say nothing of progress.
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let value = text.parse::<f64>().ok().filter(|value| (0.0..=100.0).contains(value));
+    value.map(f64::abs).ok_or_else(|| "give per cent from 0 to 100".to_owned())
 }
 
 /// Arguments of `gate`.

@@ -3,6 +3,7 @@
 mod arguments;
 mod artifact;
 mod baseline;
+mod calibrate;
 mod dry_run;
 mod error;
 mod error_table;
@@ -71,6 +72,7 @@ fn carry_out(cli: Cli, registry: Registry) -> Result<Exit, CliError> {
         Command::Compare(arguments) => gate::compare(&arguments, root),
         Command::Gate(arguments) => gate::gate(&arguments, root, &registry),
         Command::Report(arguments) => gate::report(&arguments, root),
+        Command::Calibrate(arguments) => calibrate::calibrate(&arguments, root, &registry),
         Command::Baseline { command: BaselineCommand::Accept(arguments) } => baseline::accept(&arguments, root, &registry),
         Command::Golden { command: GoldenCommand::Add(arguments) } => golden::add(&arguments, root, &registry),
         Command::Verify(arguments) => verify::verify(&arguments, root, &registry),

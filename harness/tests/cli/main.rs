@@ -4,6 +4,7 @@
 
 mod artifacts;
 mod bad_input;
+mod calibrate;
 mod commands;
 mod determinism;
 mod error_table;
