@@ -358,6 +358,7 @@ pub(crate) mod tests {
             wall_change: Some(0.04),
             smallest_detectable: 0.01,
             planted: None,
+            control: Some(crate::paired::ControlFigures { difference: -0.002, floor: 0.006, blocks: 8 }),
             blocks: 64,
             share: 0.5,
             p_holm: Some(0.001),

@@ -5,6 +5,7 @@
 
 pub mod baseline;
 pub mod builds;
+pub mod calibrate;
 pub mod cli;
 pub mod compare;
 pub mod convert;

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::worker::batch::Operation;
+use crate::worker::fault::Fault;
+
 /// Benchmarks neural-network weight compression and fails a change that made ratio, memory or accuracy worse.
 #[derive(Debug, Parser)]
 #[command(
@@ -52,8 +55,14 @@ pub enum Command {
     #[command(after_help = "Example: weighbridge compare reports/run.jsonl --metric '*ratio'")]
     Compare(CompareArguments),
     /// Measure a suite, judge it by the baseline, write reports, and exit with the verdict.
-    #[command(after_help = "Example: weighbridge gate --against main --budget 5m")]
+    #[command(after_help = "Example: weighbridge gate --against main --budget 5m
+         weighbridge gate --self-test")]
     Gate(GateArguments),
+    /// Find out how often the comparison of times calls what did not change, and how small a slow-down it sees, on this machine.
+    #[command(
+        after_help = "A later sitting goes on with the file of trials; '--rounds 0' prints its table.\n\nExample: weighbridge calibrate --rounds 20 --share 0,1,2,5 --format markdown"
+    )]
+    Calibrate(CalibrateArguments),
     /// Write reports of a stored run.
     #[command(after_help = "Example: weighbridge report --format markdown --format csv --output reports")]
     Report(ReportArguments),
@@ -96,6 +105,9 @@ pub enum Command {
         /// Share of real extra work to do in each pass that is timed in batches: stands for a slower build.
         #[arg(long, hide = true)]
         extra_work: Option<f64>,
+        /// Encode with a fault: stands for a worse build.
+        #[arg(long, hide = true)]
+        fault: Option<Fault>,
         /// Use the cell lists of seedlm that are kept in this file, or build and keep them there.
         #[arg(long, value_name = "FILE")]
         seed_lists: Option<PathBuf>,
@@ -521,6 +533,52 @@ pub struct PairedArguments {
     pub plant: Option<f64>,
 }
 
+/// Arguments of `calibrate`.
+#[derive(Debug, Args)]
+pub struct CalibrateArguments {
+    /// Trials of each class and share: odd rounds compare shuffled links of the work tree, even ones copies of this program.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub rounds: u32,
+    /// Extra work to plant, in per cent; 0 plants nothing.
+    #[arg(long, value_name = "PERCENT", value_delimiter = ',', default_values_t = [0.0, 1.0, 2.0, 5.0], value_parser = percent)]
+    pub share: Vec<f64>,
+    /// Kernel to time instead of one of each class; may be given again.
+    #[arg(long, value_name = "SPEC")]
+    pub kernel: Vec<String>,
+    /// Fixture to time it on; may be given again.
+    #[arg(long, value_name = "NAME")]
+    pub fixture: Vec<String>,
+    /// Operation of the kernels that are named.
+    #[arg(long, value_name = "OPERATION", default_value = "encode")]
+    pub operation: Operation,
+    /// Time for the blocks of a comparison.
+    #[arg(long, value_name = "SECONDS", default_value_t = 6.0)]
+    pub seconds_per_comparison: f64,
+    /// Links of a side; with 0 copies are compared alone.
+    #[arg(long, value_name = "K", default_value_t = 8, value_parser = clap::value_parser!(u32).range(0..=64))]
+    pub links: u32,
+    /// CPU time of one batch.
+    #[arg(long, hide = true, value_name = "TIME", default_value = "8ms", value_parser = duration)]
+    pub batch: Duration,
+    /// Seed of the trials; by default the file's, or 1.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// File of trials, which is appended to; by default reports/calibrate.jsonl.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Form of the table.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: TableFormat,
+    /// Say nothing of progress.
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let value = text.parse::<f64>().ok().filter(|value| (0.0..=100.0).contains(value));
+    value.map(f64::abs).ok_or_else(|| "give per cent from 0 to 100".to_owned())
+}
+
 /// Arguments of `gate`.
 #[derive(Debug, Args)]
 pub struct GateArguments {
@@ -530,6 +588,13 @@ pub struct GateArguments {
     /// Judge this stored run instead of measuring.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["resume", "worker"])]
     pub run: Option<PathBuf>,
+    /// Gate nothing, but see the gate turn red: for a slow-down, a wider artifact, a worse accuracy and a missing case, planted one after the other, and
+    /// stay green without. Ends with code 1 where it does not.
+    #[arg(long, conflicts_with_all = ["run", "worker", "also", "kernel", "metric", "output", "resume", "whole", "against", "baseline_bin", "plant"])]
+    pub self_test: bool,
+    /// Plant a fault in the workers under test.
+    #[arg(long, hide = true)]
+    pub fault: Option<Fault>,
     /// How times are compared.
     #[command(flatten)]
     pub paired: PairedArguments,

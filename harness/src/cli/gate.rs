@@ -13,6 +13,7 @@ use super::dry_run;
 use super::notes;
 use super::paired;
 use super::progress::Progress;
+use super::self_test;
 use super::workspace::{Workspace, own_worker, worker};
 use super::{CliError, Exit};
 use crate::baseline::{Baseline, BaselineError};
@@ -26,6 +27,7 @@ use crate::merge::merge_files;
 use crate::policy::Policy;
 use crate::report::{Described, Report, csv, json, markdown, plot, terminal};
 use crate::store::Run;
+use crate::worker::fault::Fault;
 use crate::worker::protocol::Sampling;
 
 pub fn filter_of(arguments: &FilterArguments) -> Result<Filter, CliError> {
@@ -40,15 +42,23 @@ pub fn plan(arguments: &MeasureArguments, workspace: &Workspace, policy: &Policy
     Ok(Plan::new(&arguments.suite, policy, workspace.fixtures()?, &arguments.also, &filter, registry, &workspace.root)?)
 }
 
-/// Measures a plan; the run and the folder it is in.
-fn measured(plan: &Plan, arguments: &MeasureArguments, workspace: &Workspace, registry: &Registry) -> Result<(Run, PathBuf), CliError> {
+/// Measures a plan, with a fault planted where one is asked for; the run and the folder it is in.
+fn measured(
+    plan: &Plan,
+    arguments: &MeasureArguments,
+    fault: Option<Fault>,
+    workspace: &Workspace,
+    registry: &Registry,
+) -> Result<(Run, PathBuf), CliError> {
     for fixture in plan.fixtures.values() {
         fixture.verify()?;
     }
     notes::of_plan(plan)?;
     let output = workspace.output(arguments.output.as_deref())?;
+    let mut launch = worker(arguments.worker.as_deref(), arguments.case_timeout, arguments.memory_limit)?;
+    launch.arguments.extend(fault.iter().flat_map(|fault| ["--fault".to_owned(), fault.word().to_owned()]));
     let options = Options {
-        launch: worker(arguments.worker.as_deref(), arguments.case_timeout, arguments.memory_limit)?,
+        launch,
         own: own_worker(arguments.case_timeout, arguments.memory_limit)?,
         sampling: Sampling {
             threads: usize::from(arguments.threads),
@@ -90,7 +100,7 @@ pub fn run(arguments: &RunArguments, root: Option<&Path>, registry: &Registry) -
         let output = workspace.output(arguments.measure.output.as_deref())?;
         return dry_run::show(&plan, &costs, &output.join("run.jsonl"));
     }
-    let (run, output) = measured(&plan, &arguments.measure, &workspace, registry)?;
+    let (run, output) = measured(&plan, &arguments.measure, None, &workspace, registry)?;
     let filter = filter_of(&arguments.measure.filter)?;
     match arguments.format {
         RunFormat::Table => {
@@ -163,6 +173,9 @@ pub fn compare(arguments: &CompareArguments, root: Option<&Path>) -> Result<Exit
 pub fn gate(arguments: &GateArguments, root: Option<&Path>, registry: &Registry) -> Result<Exit, CliError> {
     let workspace = Workspace::find(root)?;
     let policy = workspace.policy()?;
+    if arguments.self_test {
+        return self_test::run(arguments, &workspace, &policy);
+    }
     let filter = filter_of(&arguments.measure.filter)?;
     let suite = match &arguments.run {
         Some(path) => Run::read(path)?.header.suite,
@@ -175,7 +188,10 @@ pub fn gate(arguments: &GateArguments, root: Option<&Path>, registry: &Registry)
     let sides = paired::builds(arguments, &workspace)?;
     let (run, output) = match &arguments.run {
         Some(path) => (Run::read(path)?, workspace.output(arguments.measure.output.as_deref())?),
-        None => measured(&plan(&arguments.measure, &workspace, &policy, registry)?, &arguments.measure, &workspace, registry)?,
+        None => {
+            let plan = plan(&arguments.measure, &workspace, &policy, registry)?;
+            measured(&plan, &arguments.measure, arguments.fault, &workspace, registry)?
+        }
     };
     let mut comparison = Comparison::new(&of_its_cases(baseline, &run), &run, &policy, &filter)?;
     if let Some(sides) = sides {

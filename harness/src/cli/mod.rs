@@ -3,6 +3,7 @@
 mod arguments;
 mod artifact;
 mod baseline;
+mod calibrate;
 mod dry_run;
 mod error;
 mod error_table;
@@ -17,6 +18,7 @@ mod list;
 mod notes;
 mod paired;
 mod progress;
+mod self_test;
 mod verify;
 mod workspace;
 
@@ -70,15 +72,16 @@ fn carry_out(cli: Cli, registry: Registry) -> Result<Exit, CliError> {
         Command::Compare(arguments) => gate::compare(&arguments, root),
         Command::Gate(arguments) => gate::gate(&arguments, root, &registry),
         Command::Report(arguments) => gate::report(&arguments, root),
+        Command::Calibrate(arguments) => calibrate::calibrate(&arguments, root, &registry),
         Command::Baseline { command: BaselineCommand::Accept(arguments) } => baseline::accept(&arguments, root, &registry),
         Command::Golden { command: GoldenCommand::Add(arguments) } => golden::add(&arguments, root, &registry),
         Command::Verify(arguments) => verify::verify(&arguments, root, &registry),
         Command::Encode(arguments) => artifact::encode(&arguments, &registry),
         Command::Decode(arguments) => artifact::decode(&arguments, &registry),
-        Command::Worker { memory_limit, extra_work, seed_lists } => {
+        Command::Worker { memory_limit, extra_work, fault, seed_lists } => {
             heap::set_limit(memory_limit.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX));
             seed_lists.as_deref().map(seed_lists::give);
-            serve::serve(registry, extra_work, std::io::stdin().lock(), std::io::stdout().lock())?;
+            serve::serve(registry, serve::Planted { extra_work, fault }, std::io::stdin().lock(), std::io::stdout().lock())?;
             Ok(Exit::Pass)
         }
         Command::Completions { shell } => {

@@ -87,7 +87,7 @@ pub fn compare(
 }
 
 /// The plan of a trial: the smallest change that counts is the policy's, and what passes as equal or must be seen are twice and four times that.
-fn plan_of(policy: &Policy) -> trial::Plan {
+pub fn plan_of(policy: &Policy) -> trial::Plan {
     let tolerance = |operation| policy.metric(time_metric(operation)).relative_tolerance;
     let default = trial::Plan::default();
     let practical = log_ratio(100.0 * tolerance(Operation::Encode).max(tolerance(Operation::Decode))).max(default.practical);

@@ -1,15 +1,14 @@
 //! From blocks to verdicts: drives the trial of [`crate::stats`] and puts what it says into figures of the items.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use super::figures::{ControlFigures, Figures, Judged, median};
 use super::item::Item;
-use super::prepare::LeftOut;
 use super::record::{Block, Clock};
 use super::run::{Judge, Result as Compared};
 use super::schedule::Side;
 use crate::builds::{Build, Layout};
 use crate::model::metric::as_f64;
-use crate::stats::decision::Finding;
 use crate::stats::layout;
 use crate::stats::sequential::PlanError;
 use crate::stats::trial::{CaseOutcome, Doubt, Plan, Purpose, Trial, TrialError, Unfit, Verdict as Whole};
@@ -30,10 +29,14 @@ impl TrialJudge {
 }
 
 impl Judge for TrialJudge {
+    fn control(&mut self, index: usize, blocks: &[Block]) {
+        let blocks: Vec<_> = blocks.iter().map(|block| of_clock(block, Clock::ThreadCpu)).collect();
+        let outcome = self.trial.record_control(index, &blocks);
+        self.refused = self.refused.take().or(outcome.err());
+    }
+
     fn take(&mut self, index: usize, block: &Block) {
-        let [baseline_layout, candidate_layout] = block.variants;
-        let effect = block.effect(Clock::ThreadCpu);
-        let outcome = self.trial.record(index, &[layout::Block { baseline_layout, candidate_layout, effect }]);
+        let outcome = self.trial.record(index, &[of_clock(block, Clock::ThreadCpu)]);
         self.refused = self.refused.take().or(outcome.err());
     }
 
@@ -47,103 +50,10 @@ impl Judge for TrialJudge {
     }
 }
 
-/// What is said of an item. Changes are shares: 0.02 is 2 % slower.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Figures {
-    /// What is said.
-    pub finding: Finding,
-    /// Seconds of CPU time for 10⁶ bytes, baseline and candidate: medians of the blocks that decide.
-    pub seconds_per_mb: Option<[f64; 2]>,
-    /// Estimated change of CPU time.
-    pub change: Option<f64>,
-    /// Its interval.
-    pub interval: Option<[f64; 2]>,
-    /// Median change of wall time over the same blocks.
-    pub wall_change: Option<f64>,
-    /// Smallest slow-down that these blocks would have called with 95 % probability; infinite where there are too few.
-    pub smallest_detectable: f64,
-    /// Change that was planted, where one was, as the workers counted it.
-    pub planted: Option<f64>,
-    /// Blocks, of search and confirmation together.
-    pub blocks: usize,
-    /// Share of the model that was timed.
-    pub share: f64,
-    /// p-value of the confirmation, adjusted by Holm over all suspicions.
-    pub p_holm: Option<f64>,
-    /// Why it is undecided and what would decide it.
-    pub doubt: Option<String>,
-}
-
-/// An item that is not decided, and what would decide it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Undecided {
-    /// The item.
-    pub item: Item,
-    /// Why, and what would help.
-    pub why: String,
-}
-
-/// A comparison, judged.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Judged {
-    /// What was compared with what, in words.
-    pub sides: [String; 2],
-    /// Whether both sides are known to hold the same code.
-    pub same_code: bool,
-    /// Whether some side was copied rather than linked anew.
-    pub layout_confounded: bool,
-    /// Share of extra work that was planted in the candidate.
-    pub planted: Option<f64>,
-    /// Seed.
-    pub seed: u64,
-    /// Seconds it took.
-    pub seconds: f64,
-    /// Whether the budget ended it.
-    pub out_of_time: bool,
-    /// Figures by item.
-    pub items: Vec<(Item, Figures)>,
-    /// Items that could not be compared.
-    pub left_out: BTreeMap<Item, LeftOut>,
-    /// Why the machine is unfit, if it is.
-    pub unfit: Option<String>,
-}
-
-impl Judged {
-    /// Items without a decision.
-    pub fn undecided(&self) -> Vec<Undecided> {
-        let doubts = self.items.iter().filter(|(_, f)| f.finding == Finding::Undecided);
-        doubts.map(|(item, f)| Undecided { item: item.clone(), why: f.doubt.clone().unwrap_or_default() }).collect()
-    }
-
-    /// What was compared, in words.
-    pub fn lines(&self) -> Vec<String> {
-        let [a, b] = &self.sides;
-        let (all, open) = (self.items.len(), self.undecided().len());
-        let mut lines = vec![format!(
-            "Times: {a} against {b}, interleaved on this machine; {} of {all} decided in {:.0} s (seed {}).",
-            all - open,
-            self.seconds,
-            self.seed
-        )];
-        if let Some(share) = self.planted {
-            lines.push(format!("A slow-down was planted: the candidate did {} % of extra work.", 100.0 * share));
-        }
-        if self.same_code && self.planted.is_none() {
-            lines.push(
-                "Both sides hold the same code: this is an A/A comparison, and every change is an error of the measurement.".to_owned(),
-            );
-        }
-        if self.layout_confounded {
-            lines.push(
-                "Layout is confounded: a side was copied, not linked anew, so where its code lies in memory is part of the change."
-                    .to_owned(),
-            );
-        }
-        if self.out_of_time {
-            lines.push("The time was up before all was decided; a larger '--budget', or '--resume', goes on.".to_owned());
-        }
-        lines
-    }
+/// What a block says on a clock.
+pub fn of_clock(block: &Block, clock: Clock) -> layout::Block {
+    let [baseline_layout, candidate_layout] = block.variants;
+    layout::Block { baseline_layout, candidate_layout, effect: block.effect(clock) }
 }
 
 /// Puts a trial's outcome and the blocks together. `Err` is a defect: the trial refused a block.
@@ -156,13 +66,23 @@ pub fn judged(compared: &Compared, judge: &TrialJudge) -> Result<Judged, TrialEr
     let items = compared.header.items.iter().zip(&outcome.cases).enumerate();
     let figured = items.filter(|(_, (item, _))| !compared.left_out.contains_key(item)).map(|(index, (item, case))| {
         let lacking = wanted.iter().find(|r| r.case == index).map_or(0, |r| r.blocks);
-        (item.clone(), figures(compared, item, case, lacking))
+        let arm = judge.trial.cases().get(index).and_then(|c| Some((c.control()?, c.thresholds(judge.trial.schedule()).counting())));
+        let control = arm.map(|(centre, floor)| ControlFigures {
+            difference: libm::expm1(centre.estimate),
+            floor: libm::expm1(floor),
+            blocks: centre.blocks,
+        });
+        (item.clone(), Figures { control, ..figures(compared, item, case, lacking) })
     });
     let unfit = match outcome.verdict {
-        Whole::Unfit(Unfit { blind, by_control, measured }) => Some(format!(
+        Whole::Unfit(Unfit { blind, by_control, armed, measured }) => Some(format!(
             "{blind} of {measured} timed cases could not have shown a change of {:.1} %{}",
             100.0 * libm::expm1(judge.trial.schedule().plan.wanted),
-            if by_control > 0 { format!(", {by_control} of them because a build differs from itself by as much") } else { String::new() }
+            if by_control > 0 {
+                format!("; in {by_control} of {armed} A/A arms the baseline differs from itself by as much")
+            } else {
+                String::new()
+            }
         )),
         _ => None,
     };
@@ -191,11 +111,6 @@ fn figures(compared: &Compared, item: &Item, case: &CaseOutcome, lacking: usize)
     // The blocks of the decision whose figures are shown.
     let deciding: Vec<_> = all.iter().filter(|b| b.confirmation == confirmed).collect();
     let decision = case.deciding();
-    let median = |values: Vec<f64>| {
-        let mut values = values;
-        values.sort_by(f64::total_cmp);
-        (!values.is_empty()).then(|| f64::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2]))
-    };
     let megabytes = compared.sizings.get(item).map(|s| as_f64(s.input_bytes) / 1e6);
     let seconds = |side| {
         let pass_ns = median(deciding.iter().map(|b| b.pass_ns(side, Clock::ThreadCpu)).collect())?;
@@ -210,6 +125,7 @@ fn figures(compared: &Compared, item: &Item, case: &CaseOutcome, lacking: usize)
         wall_change: median(deciding.iter().map(|b| b.effect(Clock::Wall)).collect()).map(libm::expm1),
         smallest_detectable: libm::expm1(decision.detectable_95),
         planted: planted.map(libm::expm1),
+        control: None,
         blocks: all.len(),
         share: compared.sizings.get(item).map_or(1.0, |s| super::item::share(s.halvings)),
         p_holm: case.p_holm,
@@ -234,21 +150,35 @@ fn in_words(doubt: Doubt, lacking: usize, blocks: usize, seconds_a_block: f64) -
 #[cfg(test)]
 mod tests {
     use super::super::record::tests::{block, item};
+    use std::collections::BTreeMap;
+
     use super::super::record::{Header, Sizing, VERSION};
     use super::super::schedule::Order;
     use super::*;
     use crate::builds::{Origin, Variant};
     use crate::model::machine::Machine;
+    use crate::stats::decision::Finding;
     use std::path::PathBuf;
 
     /// Drives a trial of one item with effects given by block number; the judged comparison.
     fn driven(effect: impl Fn(u64) -> f64, budget_blocks: usize) -> Judged {
+        driven_with_arm(effect, budget_blocks, None)
+    }
+
+    /// The same with an A/A arm that shows about that effect.
+    fn driven_with_arm(effect: impl Fn(u64) -> f64, budget_blocks: usize, arm: Option<f64>) -> Judged {
         let build = |sha: &str| Build {
             origin: Origin::Program { path: PathBuf::from("/p") },
             layout: Layout::Relinked,
             variants: vec![Variant { program: PathBuf::from("/p"), sha256: sha.to_owned() }],
         };
         let mut judge = TrialJudge::new(Plan::default(), 1).unwrap();
+        if let Some(shift) = arm {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "test values")]
+            let slow = |n: u64| (1e7 * (shift + noise(n)).exp()) as u64;
+            let arm: Vec<_> = (0..8).map(|n| block(Order::Abba, [10_000_000, slow(n), slow(n), 10_000_000])).collect();
+            judge.control(0, &arm);
+        }
         let mut blocks = Vec::new();
         while let Some(&(0, confirmation)) = judge.wanting().first().filter(|_| blocks.len() < budget_blocks) {
             let number = blocks.len() as u64;
@@ -278,6 +208,7 @@ mod tests {
             sizings: [(item(), sizing)].into(),
             left_out: BTreeMap::new(),
             blocks: [(item(), blocks)].into(),
+            controls: BTreeMap::new(),
             seconds_a_block: 0.5,
             seconds: 10.0,
             out_of_time: false,
@@ -302,6 +233,24 @@ mod tests {
         // 10 ms for 10 passes over 2 MB.
         assert!((before - 0.0005).abs() < 1e-9 && (after / before - 1.03).abs() < 0.002, "{f:?}");
         assert!(judged.undecided().is_empty() && judged.lines()[0].contains("1 of 1 decided"));
+    }
+
+    #[test]
+    fn the_a_a_arm_sets_the_floor_and_is_told() {
+        let judged = driven_with_arm(|n| 1.03f64.ln() + noise(n), 1000, Some(0.0));
+        let arm = judged.items[0].1.control.unwrap();
+        assert_eq!((judged.items[0].1.finding, arm.blocks), (Finding::Regression, 8));
+        assert!(arm.difference.abs() < 0.002 && (arm.floor - 0.005).abs() < 1e-9, "{arm:?}");
+        let told = judged.lines().join("\n");
+        assert!(
+            told.contains("A/A arm: the baseline against itself, in 1 of 1 times") && told.contains("the largest floor is 0.50 %"),
+            "{told}"
+        );
+        // A baseline that differs from itself by more than what must be seen cannot tell a change of that size.
+        let blind = driven_with_arm(|n| 1.03f64.ln() + noise(n), 1000, Some(0.05));
+        assert_ne!(blind.items[0].1.finding, Finding::Regression);
+        assert!(blind.unfit.as_ref().unwrap().contains("in 1 of 1 A/A arms the baseline differs from itself by as much"), "{blind:?}");
+        assert!(driven(noise, 1000).control().is_none());
     }
 
     #[test]

@@ -62,6 +62,8 @@ pub enum Line {
         /// Whether the baseline's build alone cannot do it.
         new: bool,
     },
+    /// A block of the A/A arm: the baseline's build takes the candidate's place.
+    Control(Box<Block>),
     /// A block of four letters.
     Block(Box<Block>),
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::block::{self, Setting};
+use super::comparing::{Comparing, Group};
 use super::item::{Candidate, Item};
 use super::letter::Party;
-use super::prepare::{LeftOut, Preparation, Ready};
+use super::prepare::{LeftOut, Preparation};
 use super::record::{Block, Header, Line, Sizing, VERSION};
-use super::schedule::{Side, draw};
+use super::schedule::Side;
 use super::store::Writer;
 use super::verify::{VariantError, knows_batches, verify};
 use crate::builds::Build;
@@ -45,6 +45,8 @@ pub struct Options {
 
 /// Who says which items want more blocks.
 pub trait Judge {
+    /// Takes the A/A arm of item `index`, whole, before any block of it.
+    fn control(&mut self, index: usize, blocks: &[Block]);
     /// Takes a block of item `index`.
     fn take(&mut self, index: usize, block: &Block);
     /// Items that want a block, and whether it would be part of a confirmation; nothing once all are decided.
@@ -105,6 +107,8 @@ pub struct Result {
     pub left_out: BTreeMap<Item, LeftOut>,
     /// Blocks of each item, in order.
     pub blocks: BTreeMap<Item, Vec<Block>>,
+    /// Blocks of the A/A arm of those items that have one.
+    pub controls: BTreeMap<Item, Vec<Block>>,
     /// Seconds a block of an item took, on average.
     pub seconds_a_block: f64,
     /// Seconds it took, this sitting.
@@ -113,19 +117,8 @@ pub struct Result {
     pub out_of_time: bool,
 }
 
-/// Items that share processes.
-struct Group {
-    name: String,
-    /// Positions among all items.
-    items: Vec<(usize, Ready)>,
-    /// Next block of the search and of the confirmation.
-    next: [u64; 2],
-    /// Time a block took for each of its items, last time.
-    per_item: Duration,
-}
-
 /// Processors that this process may use.
-fn cores() -> Vec<usize> {
+pub fn cores() -> Vec<usize> {
     let allowed = rustix::thread::sched_getaffinity(None);
     allowed.map(|set| (0..rustix::thread::CpuSet::MAX_CPU).filter(|&core| set.is_set(core)).collect()).unwrap_or_default()
 }
@@ -152,6 +145,8 @@ pub fn run(
     observe(Event::Started(state.header.items.len()));
     for (item, blocks) in &state.blocks {
         let index = state.header.items.iter().position(|i| i == item);
+        let arm = state.controls.get(item);
+        index.zip(arm).into_iter().for_each(|(i, arm)| judge.control(i, arm));
         blocks.iter().for_each(|b| index.into_iter().for_each(|i| judge.take(i, b)));
     }
 
@@ -172,8 +167,11 @@ pub fn run(
     }
     observe(Event::Comparing);
     let (spent, blocks) = (Duration::ZERO, 0);
-    Comparing { parties: &parties, options, start, state: &mut state, writer: &mut writer, judge, observe, spent, blocks }
-        .all(&mut groups)?;
+    let arm = [parties[0].clone(), parties[0].clone()];
+    let mut comparing =
+        Comparing { parties: &parties, arm: &arm, options, start, state: &mut state, writer: &mut writer, judge, observe, spent, blocks };
+    comparing.arms(&mut groups)?;
+    comparing.all(&mut groups)?;
     std::fs::remove_dir_all(&scratch).map_err(io("clear", &scratch))?;
     state.seconds = start.elapsed().as_secs_f64();
     Ok(state)
@@ -208,6 +206,7 @@ fn open(options: &Options, items: Vec<Item>) -> std::result::Result<(Writer, Res
         sizings: BTreeMap::new(),
         left_out: BTreeMap::new(),
         blocks: BTreeMap::new(),
+        controls: BTreeMap::new(),
         seconds_a_block: 0.0,
         seconds: 0.0,
         out_of_time: false,
@@ -221,6 +220,7 @@ fn open(options: &Options, items: Vec<Item>) -> std::result::Result<(Writer, Res
         match line {
             Line::Prepared { item, sizing } => drop(state.sizings.insert(item, sizing)),
             Line::LeftOut { item, stage, message, new } => drop(state.left_out.insert(item, LeftOut { stage, message, new })),
+            Line::Control(block) => state.controls.entry(block.item.clone()).or_default().push(*block),
             Line::Block(block) => state.blocks.entry(block.item.clone()).or_default().push(*block),
         }
     }
@@ -270,100 +270,18 @@ fn prepare(
         // Items of one part of the model stand together: a process reads each part once.
         ready_items.sort_by_key(|(index, ready)| (ready.sizing.halvings, *index));
         let of_group = || ready_items.iter().filter_map(|(_, r)| state.blocks.get(&r.item)).flatten();
-        let next = [false, true].map(|stage| of_group().filter(|b| b.confirmation == stage).map(|b| b.index + 1).max().unwrap_or(0));
+        let [search, confirmation] =
+            [false, true].map(|stage| of_group().filter(|b| b.confirmation == stage).map(|b| b.index + 1).max().unwrap_or(0));
+        let arms = ready_items.iter().filter_map(|(_, r)| state.controls.get(&r.item)).flatten();
+        let next = [search, confirmation, arms.map(|b| b.index + 1).max().unwrap_or(0)];
         let name = format!("{fixture} {}", operation.word());
         groups.push(Group { name, items: ready_items, next, per_item: Duration::ZERO });
     }
     Ok(groups)
 }
 
-fn line_of(item: &Item, left_out: &LeftOut) -> Line {
+/// The line of an item that is left out.
+pub fn line_of(item: &Item, left_out: &LeftOut) -> Line {
     let LeftOut { stage, message, new } = left_out.clone();
     Line::LeftOut { item: item.clone(), stage, message, new }
-}
-
-/// All that the loop of a comparison works on.
-struct Comparing<'a> {
-    parties: &'a [Party; 2],
-    options: &'a Options,
-    start: Instant,
-    state: &'a mut Result,
-    writer: &'a mut Writer,
-    judge: &'a mut dyn Judge,
-    observe: &'a dyn Fn(Event<'_>),
-    spent: Duration,
-    blocks: usize,
-}
-
-impl Comparing<'_> {
-    fn left(&self) -> Duration {
-        self.options.budget.saturating_sub(self.start.elapsed())
-    }
-
-    /// Blocks for whatever wants them, round after round.
-    fn all(&mut self, groups: &mut [Group]) -> std::result::Result<(), PairedError> {
-        loop {
-            let wanting: BTreeMap<usize, bool> = self.judge.wanting().into_iter().collect();
-            if wanting.is_empty() {
-                break;
-            }
-            let mut ran = false;
-            for group in groups.iter_mut() {
-                for confirmation in [true, false] {
-                    let wants = |index: &usize| wanting.get(index) == Some(&confirmation);
-                    let items: Vec<_> = group.items.iter().filter(|(i, _)| wants(i)).cloned().collect();
-                    let expected = group.per_item * u32::try_from(items.len()).unwrap_or(u32::MAX);
-                    if items.is_empty() || self.left().is_zero() || expected > self.left() {
-                        continue;
-                    }
-                    self.block(group, confirmation, items)?;
-                    ran = true;
-                    (self.observe)(Event::Block { undecided: wanting.len(), blocks: self.blocks, left: self.left() });
-                }
-            }
-            if !ran {
-                self.state.out_of_time = true;
-                break;
-            }
-        }
-        if self.blocks > 0 {
-            self.state.seconds_a_block = self.spent.as_secs_f64() / crate::model::metric::as_f64(self.blocks as u64);
-        }
-        Ok(())
-    }
-
-    /// One block of a group; an item that fails in it is given up, and the block is run again without it.
-    fn block(&mut self, group: &mut Group, confirmation: bool, mut items: Vec<(usize, Ready)>) -> std::result::Result<(), PairedError> {
-        let variants = [self.options.baseline.variants.len(), self.options.candidate.variants.len()];
-        let cores = &self.state.header.cores;
-        let index = group.next[usize::from(confirmation)];
-        let draw = draw(self.state.header.seed, &group.name, confirmation, index, variants, cores.len());
-        let setting = Setting { parties: self.parties, draw, index, confirmation, core: cores.get(draw.core).copied() };
-        let begun = Instant::now();
-        let done = loop {
-            let chosen: Vec<_> = items.iter().map(|(_, ready)| ready).collect();
-            match block::run(setting, &chosen) {
-                Ok(done) => break done,
-                Err((item, side, error)) => {
-                    let side = if side == Side::Baseline { "baseline" } else { "candidate" };
-                    let left_out = LeftOut { stage: "time".to_owned(), message: format!("the {side}'s build: {error}"), new: false };
-                    self.writer.append(&[line_of(&item, &left_out)])?;
-                    items.iter().filter(|(_, ready)| ready.item == item).for_each(|(i, _)| self.judge.give_up(*i));
-                    group.items.retain(|(_, ready)| ready.item != item);
-                    items.retain(|(_, ready)| ready.item != item);
-                    self.state.left_out.insert(item, left_out);
-                }
-            }
-        };
-        group.next[usize::from(confirmation)] += 1;
-        group.per_item = begun.elapsed() / u32::try_from(done.len().max(1)).unwrap_or(1);
-        self.spent += begun.elapsed();
-        self.blocks += done.len();
-        self.writer.append(&done.iter().map(|b| Line::Block(Box::new(b.clone()))).collect::<Vec<_>>())?;
-        for block in done {
-            items.iter().filter(|(_, ready)| ready.item == block.item).for_each(|(i, _)| self.judge.take(*i, &block));
-            self.state.blocks.entry(block.item.clone()).or_default().push(block);
-        }
-        Ok(())
-    }
 }

@@ -17,6 +17,17 @@ pub enum Side {
     Candidate,
 }
 
+/// What a block is measured for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The search.
+    Search,
+    /// Confirmation of a suspicion.
+    Confirmation,
+    /// The A/A arm.
+    Control,
+}
+
 /// Order of a block's four letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
@@ -75,6 +86,14 @@ pub fn draw(seed: u64, group: &str, confirmation: bool, index: u64, variants: [u
         core: usize::try_from(core % cores.max(1) as u64).unwrap_or(0),
         shuffle,
     }
+}
+
+/// Draws block `index` of a group's A/A arm: the search's variants of the baseline against its others, where there is more than one.
+pub fn draw_control(seed: u64, group: &str, index: u64, variants: usize, cores: usize) -> Draw {
+    let drawn = draw(seed, &format!("{group} control"), false, index, [variants; 2], cores);
+    let others = half(variants, true);
+    let [first, second] = drawn.variants;
+    Draw { variants: [first, others.start + second % others.len().max(1)], ..drawn }
 }
 
 /// Variants that a stage uses.
@@ -137,6 +156,15 @@ mod tests {
                 assert_eq!(seen, expected.clone().collect(), "{variants:?}");
             }
         }
+    }
+
+    #[test]
+    fn the_a_a_arm_compares_variants_that_are_not_the_same() {
+        let pairs: BTreeSet<_> = (0..16).map(|i| draw_control(3, "g", i, 8, 2).variants).collect();
+        assert_eq!(pairs.len(), 16);
+        assert!(pairs.iter().all(|&[a, b]| a < 4 && (4..8).contains(&b)), "{pairs:?}");
+        assert!((0..8).all(|i| draw_control(3, "g", i, 3, 2).variants[1] == 2));
+        assert_eq!(draw_control(3, "g", 5, 1, 2).variants, [0, 0], "a single program is compared with itself");
     }
 
     #[test]

@@ -70,11 +70,32 @@ struct Paired<'a> {
     smallest_detectable: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     planted: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    control: Option<Control>,
     blocks: usize,
     share_of_model: f64,
     p_holm: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     undecided_because: Option<&'a str>,
+}
+
+/// What the A/A arm of a time showed; shares.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Control {
+    difference: f64,
+    floor: f64,
+    blocks: usize,
+}
+
+/// What all A/A arms showed; shares.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct ControlArm {
+    times: usize,
+    median_difference: f64,
+    largest_difference: f64,
+    largest_floor: f64,
 }
 
 /// The comparison of both builds' times.
@@ -91,6 +112,7 @@ struct Times<'a> {
     out_of_time: bool,
     decided: usize,
     undecided: usize,
+    control: Option<ControlArm>,
     unfit: Option<&'a str>,
 }
 
@@ -108,6 +130,12 @@ impl<'a> Times<'a> {
             out_of_time: judged.out_of_time,
             decided: judged.items.len() - undecided,
             undecided,
+            control: judged.control().map(|arm| ControlArm {
+                times: arm.armed,
+                median_difference: arm.median_difference,
+                largest_difference: arm.largest_difference,
+                largest_floor: arm.largest_floor,
+            }),
             unfit: judged.unfit.as_deref(),
         }
     }
@@ -133,6 +161,7 @@ impl<'a> Row<'a> {
                 wall_change: p.wall_change,
                 smallest_detectable: Some(p.smallest_detectable).filter(|x| x.is_finite()),
                 planted: p.planted,
+                control: p.control.map(|c| Control { difference: c.difference, floor: c.floor, blocks: c.blocks }),
                 blocks: p.blocks,
                 share_of_model: p.share,
                 p_holm: p.p_holm,

@@ -113,12 +113,14 @@ fn times_of_both_builds_are_shown_with_their_interval_and_what_would_decide_the_
             assert!(line.contains(cell), "no '{cell}' in:\n{line}");
         }
         assert!(text.contains("commit 0123456789ab (8 links) against the work tree (8 links)") && text.contains("(seed 7)"), "{text}");
+        assert!(text.contains("A/A arm: the baseline against itself, in 1 of 1 times, differs by 0.20 % (median)"), "{text}");
         assert!(!text.contains("not gated"), "{text}");
     }
     let json: serde_json::Value = serde_json::from_str(&json::render(&slower).unwrap()).unwrap();
     assert_eq!((&json["outcome"], &json["times"]["decided"]), (&"regression".into(), &1.into()));
     let row = json["rows"].as_array().unwrap().iter().find(|r| r["metric"] == "encode_seconds_per_mb").unwrap();
     assert_eq!((&row["paired"]["interval"][1], &row["paired"]["share-of-model"]), (&0.035.into(), &0.5.into()));
+    assert_eq!((&row["paired"]["control"]["floor"], &json["times"]["control"]["times"]), (&0.006.into(), &1.into()));
     assert!(csv::render(&slower).unwrap().contains("regression,,0.025,0.035,0.04,64"));
     let open = with(Finding::Undecided);
     for text in [terminal::render(&open), markdown::render(&open)] {

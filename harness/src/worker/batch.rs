@@ -24,7 +24,7 @@ use crate::stats::batch::resolution;
 const READINGS: usize = 200;
 
 /// What is timed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Operation {
     /// The loaded model into parts.

@@ -9,6 +9,7 @@ pub mod client;
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub mod excerpt;
+pub mod fault;
 pub mod heap;
 pub mod model;
 pub mod protocol;

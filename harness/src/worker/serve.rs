@@ -6,6 +6,8 @@ use std::path::Path;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use weighbridge::artifact::ArtifactReader;
+use weighbridge::error::SpecError;
+use weighbridge::kernel::AnyKernel;
 use weighbridge::registry::Registry;
 use weighbridge::safefile::SafeFile;
 use weighbridge::simd::Level;
@@ -16,6 +18,7 @@ use super::calibration::{self, Grams};
 use super::check::check;
 use super::decode::{decode, time_decode};
 use super::encode::{encode, time_encode};
+use super::fault::{Fault, Faulty};
 use super::model::{Model, RESIDENT_BYTES};
 use super::protocol::{Reply, Request, ScoreLine, VERSION};
 use crate::evaluate;
@@ -24,17 +27,26 @@ use crate::fixture::Fixture;
 /// Why a request failed, in words for the asker.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+/// What a worker does wrong on purpose, to stand for a build that got worse.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Planted {
+    /// Share of work to do on top while `time-batch` is answered.
+    pub extra_work: Option<f64>,
+    /// Fault of what is encoded.
+    pub fault: Option<Fault>,
+}
+
 /// A worker's state between requests.
 struct Worker {
     registry: Registry,
     model: Model,
     grams: Grams,
-    extra_work: Option<f64>,
+    planted: Planted,
 }
 
-/// Serves requests until `bye` or the end of the input. `extra_work` is a share of work to do on top while `time-batch` is answered.
-pub fn serve(registry: Registry, extra_work: Option<f64>, input: impl BufRead, mut output: impl Write) -> std::io::Result<()> {
-    let mut worker = Worker { registry, model: Model::empty(), grams: Grams::new(), extra_work };
+/// Serves requests until `bye` or the end of the input.
+pub fn serve(registry: Registry, planted: Planted, input: impl BufRead, mut output: impl Write) -> std::io::Result<()> {
+    let mut worker = Worker { registry, model: Model::empty(), grams: Grams::new(), planted };
     for line in input.lines() {
         let line = line?;
         let reply = match serde_json::from_str::<Request>(&line) {
@@ -65,6 +77,15 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 impl Worker {
+    /// The kernel that encodes, with the fault that was planted.
+    fn encoder(&self, spec: &str) -> Result<Box<dyn AnyKernel>, SpecError> {
+        let kernel = self.registry.parse(spec)?;
+        Ok(match self.planted.fault {
+            Some(fault) => Box::new(Faulty { kernel, fault }),
+            None => kernel,
+        })
+    }
+
     fn answer(&mut self, request: Request) -> Result<Reply, Failure> {
         match request {
             Request::Hello { .. } | Request::Bye => Ok(Reply::Hello {
@@ -79,11 +100,11 @@ impl Worker {
                 Ok(Reply::Loaded { tensors: self.model.count(), input_bytes: self.model.input_bytes() })
             }
             Request::Encode { kernel, artifact } => {
-                let kernel = self.registry.parse(&kernel)?;
+                let kernel = self.encoder(&kernel)?;
                 pool(1)?.install(|| encode(&self.model, &self.grams, kernel.as_ref(), &artifact)).map(Reply::Encoded)
             }
             Request::TimeEncode { kernel, sampling } => {
-                let kernel = self.registry.parse(&kernel)?;
+                let kernel = self.encoder(&kernel)?;
                 time_encode(&self.model, &self.grams, kernel.as_ref(), sampling)
             }
             Request::Decode { artifact, output } => {
@@ -92,7 +113,7 @@ impl Worker {
             }
             Request::TimeDecode { artifact, sampling } => time_decode(&ArtifactReader::open(&artifact, &self.registry)?, sampling),
             Request::TimeBatch(request) => {
-                batch::time_batch(&self.model.all()?, &self.grams, &self.registry, &request, self.extra_work).map(Reply::BatchTimed)
+                batch::time_batch(&self.model.all()?, &self.grams, &self.registry, &request, self.planted.extra_work).map(Reply::BatchTimed)
             }
             Request::Check { kernel, artifact, model, decoded, passed_through, calibration } => {
                 let kernel = self.registry.parse(&kernel)?;

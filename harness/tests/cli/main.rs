@@ -4,6 +4,7 @@
 
 mod artifacts;
 mod bad_input;
+mod calibrate;
 mod commands;
 mod determinism;
 mod error_table;
@@ -15,5 +16,6 @@ mod migration;
 mod mixed;
 mod paired;
 mod registry;
+mod self_test;
 mod shards;
 mod support;

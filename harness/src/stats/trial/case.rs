@@ -43,6 +43,11 @@ impl Case {
         self.stage
     }
 
+    /// What its A/A arm showed; None where it has none, or one of fewer than four blocks.
+    pub fn control(&self) -> Option<&Centre> {
+        self.control.as_ref()
+    }
+
     /// What counts as a change of this case, with the floor of its A/A arm; to rule out the wanted change is enough when nothing comes after.
     pub fn thresholds(&self, schedule: &Schedule) -> Thresholds {
         let plan = &schedule.plan;

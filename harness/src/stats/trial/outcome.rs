@@ -5,7 +5,8 @@ use super::super::multiplicity::{benjamini_hochberg, holm};
 use super::case::{Case, Stage};
 use super::plan::Schedule;
 
-/// Share of the measured cases that must be blind to the wanted change for the machine to be called unfit.
+/// Share of the measured cases that must be blind to the wanted change for the machine to be called unfit; the same of the A/A arms alone, as not every
+/// case needs one.
 const UNFIT_SHARE: f64 = 0.5;
 
 /// What is said of the whole.
@@ -30,6 +31,8 @@ pub struct Unfit {
     pub blind: usize,
     /// Those of them whose A/A arm alone differs by as much.
     pub by_control: usize,
+    /// Cases that have an A/A arm.
+    pub armed: usize,
     /// Cases that were looked at.
     pub measured: usize,
 }
@@ -140,13 +143,14 @@ fn verdict(schedule: &Schedule, cases: &[Case], outcomes: &[CaseOutcome]) -> Ver
     let count = |finding: Finding| outcomes.iter().filter(|outcome| outcome.finding == finding).count();
     let measured = outcomes.iter().filter(|outcome| outcome.doubt != Some(Doubt::NotMeasured)).count();
     let blind = cases.iter().filter(|case| case.is_blind(schedule)).count();
+    let armed = cases.iter().filter(|case| case.control.is_some()).count();
     let by_control = cases.iter().filter(|case| case.thresholds(schedule).floor >= schedule.plan.wanted).count();
     if count(Finding::Regression) > 0 {
         Verdict::Regression
     } else if measured == 0 {
         Verdict::NothingMeasured
-    } else if blind as f64 > UNFIT_SHARE * measured as f64 {
-        Verdict::Unfit(Unfit { blind, by_control, measured })
+    } else if blind as f64 > UNFIT_SHARE * measured as f64 || by_control as f64 > UNFIT_SHARE * armed as f64 {
+        Verdict::Unfit(Unfit { blind, by_control, armed, measured })
     } else if count(Finding::Undecided) > 0 {
         Verdict::Inconclusive
     } else {

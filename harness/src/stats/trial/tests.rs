@@ -51,7 +51,7 @@ fn unchanged_cases_pass() {
 #[test]
 fn a_noisy_machine_is_unfit_and_one_noisy_case_is_not() {
     let noisy = run(Plan::default(), &[(0.0, 0.2), (0.0, 0.2), (0.0, 0.003)], 3).outcome();
-    assert_eq!(noisy.verdict, Verdict::Unfit(Unfit { blind: 2, by_control: 0, measured: 3 }));
+    assert_eq!(noisy.verdict, Verdict::Unfit(Unfit { blind: 2, by_control: 0, armed: 0, measured: 3 }));
     assert!(matches!(noisy.cases[0].doubt, Some(Doubt::NeedsBlocks(n)) if n > 1000), "{:?}", noisy.cases[0].doubt);
     let one = run(Plan::default(), &[(0.0, 0.2), (0.0, 0.003), (0.0, 0.003)], 3).outcome();
     assert_eq!(one.verdict, Verdict::Inconclusive);
@@ -65,8 +65,25 @@ fn a_control_arm_that_differs_makes_the_machine_unfit_and_hides_the_case() {
     let request = trial.requests()[0];
     trial.record(0, &blocks(&request, 0, 0.03, 0.002, 5)).unwrap();
     assert_eq!(trial.outcome().cases[0].finding, Finding::Equivalent);
-    assert_eq!(trial.outcome().verdict, Verdict::Unfit(Unfit { blind: 1, by_control: 1, measured: 1 }));
+    assert_eq!(trial.outcome().verdict, Verdict::Unfit(Unfit { blind: 1, by_control: 1, armed: 1, measured: 1 }));
     assert_eq!(trial.record_control(0, &control), Err(TrialError::LateControl { case: 0 }));
+}
+
+#[test]
+fn most_arms_of_a_few_are_enough_to_tell_an_unfit_machine() {
+    let quiet = (0.0, 0.002);
+    let with_arm = |shift: f64| {
+        let mut trial = Trial::new(Plan::default(), 5).unwrap();
+        trial.record_control(2, &blocks(&Request { case: 2, blocks: 8, purpose: Purpose::Search }, 0, shift, 0.002, 4)).unwrap();
+        while let Some(request) = trial.requests().first().copied() {
+            trial.record(request.case, &blocks(&request, 0, quiet.0, quiet.1, 5)).unwrap();
+        }
+        trial
+    };
+    let unfit = with_arm(0.05);
+    assert_eq!(unfit.outcome().verdict, Verdict::Unfit(Unfit { blind: 1, by_control: 1, armed: 1, measured: 5 }));
+    assert!(unfit.cases()[2].control().unwrap().estimate > 0.04 && unfit.cases()[0].control().is_none());
+    assert_eq!(with_arm(0.0).outcome().verdict, Verdict::Pass);
 }
 
 #[test]
