@@ -15,6 +15,11 @@ pub(super) fn relu(x: &Tensor) -> Result<Tensor> {
     x.contiguous()?.apply_op1_no_bwd(&Map("relu", |x: f32| if x < 0.0 { 0.0 } else { x }))
 }
 
+/// min(max(x, 0), 6), NaN kept.
+pub(super) fn relu6(x: &Tensor) -> Result<Tensor> {
+    x.contiguous()?.apply_op1_no_bwd(&Map("relu6", |x: f32| x.clamp(0.0, 6.0)))
+}
+
 /// GELU in its tanh form: x·(1 + tanh u)/2 = x/(1 + exp(−2u)) with u = √(2/π)·(x + 0.044715·x³).
 pub(super) fn gelu(x: &Tensor) -> Result<Tensor> {
     /// 2·√(2/π).
@@ -156,7 +161,9 @@ mod tests {
         let x = Tensor::from_slice(&[f32::NAN, -1.0, 2.0], 3, &Device::Cpu).unwrap();
         let y = relu(&x).unwrap().to_vec1::<f32>().unwrap();
         assert!(y[0].is_nan() && y[1..] == [0.0, 2.0]);
-        for f in [gelu, gelu_erf, silu] {
+        let y = relu6(&Tensor::from_slice(&[-0.5f32, 5.5, 6.5], 3, &Device::Cpu).unwrap()).unwrap().to_vec1::<f32>().unwrap();
+        assert_eq!(y, [0.0, 5.5, 6.0]);
+        for f in [relu6, gelu, gelu_erf, silu] {
             assert!(f(&x).unwrap().to_vec1::<f32>().unwrap()[0].is_nan());
         }
     }

@@ -7,7 +7,7 @@ use candle_core::{Result, Tensor};
 
 use super::activations;
 use super::network::Network;
-use super::patches::Patches;
+use super::patches::convolve;
 
 /// Stride of each block's first convolution and of its skip.
 const STRIDES: [usize; 3] = [1, 2, 2];
@@ -22,14 +22,4 @@ pub(super) fn forward(network: &Network, images: &Tensor) -> Result<Tensor> {
         x = activations::relu(&(inner + skip)?)?;
     }
     network.linear("fc", &x.flatten(1, 2)?.mean(1)?)
-}
-
-/// 'Same' convolution; the kernel's size is that of the weights.
-fn convolve(network: &Network, layer: &str, x: &Tensor, stride: usize) -> Result<Tensor> {
-    let (images, height, width, _) = x.dims4()?;
-    let kernel = network.shape(&format!("{layer}.weight"))?.last().copied().unwrap_or(1);
-    let patches = x.apply_op1_no_bwd(&Patches { kernel, stride })?;
-    let y = network.linear(layer, &patches)?;
-    let channels = y.dim(1)?;
-    y.reshape((images, height.div_ceil(stride), width.div_ceil(stride), channels))
 }

@@ -7,6 +7,7 @@
 use candle_core::{Result, Tensor};
 
 use super::activations;
+use super::batch_norm::batch_norm;
 use super::network::Network;
 use super::patches::{LargerOfTwo, Windows};
 
@@ -25,14 +26,7 @@ pub(super) fn forward(network: &Network, frames: &Tensor) -> Result<Tensor> {
         };
         let name = format!("conv{layer}");
         let y = activations::relu(&windows.convolve(network, &name, &x)?)?;
-        x = normalise(network, &format!("{name}_BN"), &y)?.apply_op1_no_bwd(&LargerOfTwo)?;
+        x = batch_norm(network, &format!("{name}_BN"), &y, EPSILON)?.apply_op1_no_bwd(&LargerOfTwo)?;
     }
     network.linear("classifier", &x.flatten_from(1)?)
-}
-
-/// (x − mean)/√(variance + ε)·weight + bias for each channel, the last dimension.
-fn normalise(network: &Network, layer: &str, x: &Tensor) -> Result<Tensor> {
-    let part = |name: &str| network.tensor(&format!("{layer}.{name}"));
-    let scale = (part("weight")? / (part("running_var")? + EPSILON)?.sqrt()?)?;
-    x.broadcast_sub(part("running_mean")?)?.broadcast_mul(&scale)?.broadcast_add(part("bias")?)
 }

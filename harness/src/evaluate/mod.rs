@@ -17,16 +17,20 @@
 //! multiply-adds or without), which is why policy gives these metrics a tolerance.
 
 mod activations;
+mod batch_norm;
 mod bert;
 mod cells;
 mod cnn;
 mod crepe;
 mod data;
+mod depthwise;
+mod efficientnet;
 mod error;
 mod g2p;
 mod gpt;
 mod llama;
 mod lstm;
+mod magika;
 mod mlp;
 mod network;
 mod outputs;

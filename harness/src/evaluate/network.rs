@@ -74,6 +74,11 @@ impl Network {
         self.tensor(name).map(Tensor::dims)
     }
 
+    /// A matrix as inputs × outputs, for what is no product of it: nothing is recorded.
+    pub fn inputs_by_outputs(&self, name: &str) -> Result<&Tensor> {
+        self.transposed.get(name).ok_or_else(|| no_tensor(name))
+    }
+
     /// How many tensors of that numbered name there are, from 0 without gaps.
     pub fn count(&self, name: impl Fn(usize) -> String) -> usize {
         (0..).take_while(|&i| self.tensors.contains_key(&name(i))).count()
@@ -104,7 +109,7 @@ impl Network {
     /// X·Wᵀ as [`Network::product`] has it, with nothing recorded: for a table whose rows are looked up as well. What it is as a matrix says
     /// nothing of that other use, and a kernel that goes by half of the uses spoils the other half.
     pub fn tied_product(&self, name: &str, x: &Tensor) -> Result<Tensor> {
-        let matrix = self.transposed.get(name).ok_or_else(|| no_tensor(name))?;
+        let matrix = self.inputs_by_outputs(name)?;
         let (inputs, outputs) = (matrix.dim(0)?, self.tensor(name)?.dim(0)?);
         let run = inputs.div_ceil(inputs.div_ceil(LONGEST_SUM));
         let mut y = x.narrow(1, 0, run)?.matmul(&matrix.narrow(0, 0, run)?)?;

@@ -9,6 +9,7 @@ use super::network::Network;
 ///
 /// The border is zeros, as many as the result's ceil(size / stride) pixels need; half of them before, rounded down. A stride of 2 on an even
 /// size so gets none before and one after, which the library's symmetric padding cannot express.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Patches {
     /// Height and width of the kernel.
     pub kernel: usize,
@@ -23,6 +24,51 @@ impl Patches {
         let border = ((count - 1) * self.stride + self.kernel).saturating_sub(size);
         (count, border / 2)
     }
+
+    /// Where the patches of images of a size lie.
+    pub fn grid(self, height: usize, width: usize) -> Grid {
+        let ((rows, above), (columns, before)) = (self.side(height), self.side(width));
+        Grid { patches: self, height, width, rows, columns, above, before }
+    }
+}
+
+/// The places of patches in images of one size.
+pub(super) struct Grid {
+    patches: Patches,
+    height: usize,
+    width: usize,
+    /// Rows of patches.
+    pub rows: usize,
+    /// Columns of patches.
+    pub columns: usize,
+    /// Zeros above an image, and before it.
+    above: usize,
+    before: usize,
+}
+
+impl Grid {
+    /// The pixel, counted over all images, under a cell of a patch, counted likewise; none in the border.
+    #[inline(always)]
+    pub fn pixel(&self, place: usize, cell: usize) -> Option<usize> {
+        let Patches { kernel, stride } = self.patches;
+        let (image, row, column) = (place / (self.rows * self.columns), place / self.columns % self.rows, place % self.columns);
+        let y = (row * stride + cell / kernel).checked_sub(self.above).filter(|&y| y < self.height)?;
+        let x = (column * stride + cell % kernel).checked_sub(self.before).filter(|&x| x < self.width)?;
+        Some((image * self.height + y) * self.width + x)
+    }
+}
+
+/// 'Same' convolution with a layer's weights; the kernel's size is that of the weights.
+pub(super) fn convolve(network: &Network, layer: &str, x: &Tensor, stride: usize) -> Result<Tensor> {
+    let (images, height, width, _) = x.dims4()?;
+    let kernel = network.shape(&format!("{layer}.weight"))?.last().copied().unwrap_or(1);
+    let patches = match (kernel, stride) {
+        (1, 1) => x.flatten(0, 2)?,
+        _ => x.apply_op1_no_bwd(&Patches { kernel, stride })?,
+    };
+    let y = network.linear(layer, &patches)?;
+    let channels = y.dim(1)?;
+    y.reshape((images, height.div_ceil(stride), width.div_ceil(stride), channels))
 }
 
 impl CustomOp1 for Patches {
@@ -33,22 +79,18 @@ impl CustomOp1 for Patches {
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let pixels = values(storage, layout)?;
         let (images, height, width, channels) = layout.shape().dims4()?;
-        let ((rows, above), (columns, before)) = (self.side(height), self.side(width));
-        let area = self.kernel * self.kernel;
-        let mut out = vec![0.0; images * rows * columns * channels * area];
+        let (grid, area) = (self.grid(height, width), self.kernel * self.kernel);
+        let places = images * grid.rows * grid.columns;
+        let mut out = vec![0.0; places * channels * area];
         for (place, patch) in out.chunks_mut(channels * area).enumerate() {
-            let (image, row, column) = (place / (rows * columns), place / columns % rows, place % columns);
             for cell in 0..area {
-                let y = (row * self.stride + cell / self.kernel).checked_sub(above).filter(|&y| y < height);
-                let x = (column * self.stride + cell % self.kernel).checked_sub(before).filter(|&x| x < width);
-                let (Some(y), Some(x)) = (y, x) else { continue };
-                let pixel = ((image * height + y) * width + x) * channels;
-                for (to, &from) in patch[cell..].iter_mut().step_by(area).zip(&pixels[pixel..pixel + channels]) {
+                let Some(pixel) = grid.pixel(place, cell) else { continue };
+                for (to, &from) in patch[cell..].iter_mut().step_by(area).zip(&pixels[pixel * channels..][..channels]) {
                     *to = from;
                 }
             }
         }
-        Ok((CpuStorage::F32(out), Shape::from((images * rows * columns, channels * area))))
+        Ok((CpuStorage::F32(out), Shape::from((places, channels * area))))
     }
 }
 

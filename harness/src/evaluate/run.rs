@@ -9,7 +9,7 @@ use weighbridge::weights::Weights;
 
 use super::data::{Examples, Inputs};
 use super::network::{Network, inference};
-use super::{EvaluateError, Outputs, bert, cnn, crepe, g2p, gpt, llama, lstm, mlp, silero};
+use super::{EvaluateError, Outputs, bert, cnn, crepe, efficientnet, g2p, gpt, llama, lstm, magika, mlp, silero};
 use crate::fixture::{Evaluation, Fixture, Forward};
 
 /// Runs the evaluation data through the network with these weights, which may be f32, f16 or bf16.
@@ -25,7 +25,8 @@ pub fn outputs(fixture: &Fixture, weights: &BTreeMap<String, Weights>) -> Result
 ///
 /// The weights of a layer are out × in, so its matrix is in × in; a convolution's inputs are its patches, in the order of the weights'
 /// inner dimensions; an LSTM's recurrent matrix sees the previous states, the zero ones included. Embedding tables have no inputs and no
-/// entry, not even where they are the output head as well: what the head sees says nothing of the rows that are looked up.
+/// entry, not even where they are the output head as well: what the head sees says nothing of the rows that are looked up. Depthwise
+/// convolutions have none, because each row has inputs of its own, nor have matrices that are stored as inputs × outputs.
 /// Matrices with more than 4096 inputs have none either. Where a network writes, it is fed what is right, not what it wrote.
 pub fn layer_inputs(fixture: &Fixture, weights: &BTreeMap<String, Weights>) -> Result<BTreeMap<String, Gram>, EvaluateError> {
     let evaluation = evaluation(fixture)?;
@@ -106,6 +107,8 @@ fn forward(network: &Network, forward: Forward, inputs: &Inputs, items: Range<us
         (Forward::Llama, _) => llama::forward(network, &inputs.tensor(items)?),
         (Forward::Crepe, _) => crepe::forward(network, &inputs.tensor(items)?),
         (Forward::Silero, _) => silero::forward(network, &inputs.tensor(items)?),
+        (Forward::EfficientNet, _) => efficientnet::forward(network, &inputs.tensor(items)?),
+        (Forward::Magika, _) => magika::forward(network, &inputs.tensor(items)?),
         // The manifest's check lets no such pair through.
         (Forward::G2p | Forward::Bert, _) => bail!("{forward:?} does not take such data"),
     }

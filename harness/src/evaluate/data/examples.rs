@@ -1,12 +1,13 @@
 //! What goes through a network, and what is known of the answers.
 
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Result, Tensor, bail};
 
 use super::passages::Judgements;
 use super::words::Word;
-use super::{images, passages, sound, text, words};
+use super::{excerpts, images, passages, photographs, sound, text, words};
 use crate::evaluate::EvaluateError;
 use crate::fixture::{Evaluation, FileRef, Fixture, FixtureError, Task};
 
@@ -35,6 +36,8 @@ pub(in crate::evaluate) enum Inputs {
 /// What is known of the answers.
 #[derive(Debug, PartialEq)]
 pub(in crate::evaluate) enum Truth {
+    /// Nothing: all that can be asked is how far a model is from the original.
+    Unknown,
     /// The right class of each row.
     Classes(Vec<u32>),
     /// The pronunciations of each word.
@@ -54,8 +57,11 @@ impl Examples {
             Ok::<_, EvaluateError>(fixture.verified(evaluation.vocabulary.as_ref().ok_or_else(none)?)?)
         };
         let window = || evaluation.window.ok_or_else(|| missing(fixture, "window"));
+        let material = |file: &str| material(fixture, evaluation, &path, file);
         match evaluation.kind {
             Task::Classification => images::read(&path),
+            Task::Recognition => photographs::read(&path, material),
+            Task::FileType => excerpts::read(&path, &vocabulary()?, material),
             Task::NextCharacter => text::characters(&path, &vocabulary()?, window()?),
             Task::NextToken => text::tokens(&path, window()?),
             Task::Pronunciation => words::read(&path, &vocabulary()?),
@@ -76,6 +82,17 @@ impl Examples {
     /// Number of items.
     pub fn items(&self) -> usize {
         self.groups.len()
+    }
+}
+
+/// The file of the material that data names.
+fn material(fixture: &Fixture, evaluation: &Evaluation, data: &Path, file: &str) -> std::result::Result<PathBuf, EvaluateError> {
+    match evaluation.material.iter().find(|m| m.file == file) {
+        Some(found) => Ok(fixture.verified(found)?),
+        None => {
+            let message = format!("it names '{file}', which is not in the manifest's 'evaluation.material'");
+            Err(EvaluateError::Data { path: data.to_owned(), message })
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! Evaluation and calibration data: one reader for each form, digests checked first, and what all of them give.
 
 mod examples;
+mod excerpts;
 mod images;
 mod passages;
+mod photographs;
 mod sound;
 mod text;
 mod words;

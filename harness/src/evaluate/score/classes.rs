@@ -2,9 +2,9 @@
 
 use std::f64::consts::LN_2;
 
-use super::distribution::{Row, divergences};
+use super::distribution::Row;
 use super::sample::Sample;
-use super::{Score, bootstrap, percent, rank};
+use super::{Score, agreement, bootstrap, percent, rank};
 use crate::evaluate::Outputs;
 use crate::fixture::Task;
 
@@ -16,9 +16,8 @@ pub(super) fn score(task: Task, targets: &[u32], reference: &Outputs, candidate:
     let mut scores = vec![
         plain("top1_accuracy", &sample(|r| percent(r.right))),
         plain("accuracy_loss_percent", &sample(|r| percent(r.reference_right) - percent(r.right))),
-        plain("same_top1", &sample(|r| percent(r.same))),
     ];
-    scores.extend(divergences(&sample(|r| r.kl)));
+    scores.extend(agreement::of(&rows.iter().map(|r| r.change).collect::<Vec<_>>(), &reference.groups));
     if matches!(task, Task::NextCharacter | Task::NextToken) {
         let (surprise, increase) = (sample(|r| r.surprise), sample(|r| r.surprise - r.reference_surprise));
         let (perplexity, ratio) = (surprise.mean.exp(), increase.mean.exp());

@@ -1,6 +1,6 @@
 //! Two models' outputs on one fixture's task.
 
-use super::{classes, embedding, pitch, pronunciation};
+use super::{agreement, classes, embedding, pitch, pronunciation};
 use crate::evaluate::data::{Examples, Truth};
 use crate::evaluate::{EvaluateError, Outputs};
 use crate::fixture::{Fixture, Task};
@@ -35,6 +35,7 @@ pub(super) fn against(task: Task, truth: &Truth, reference: &Outputs, candidate:
         Truth::Classes(targets) => classes::score(task, targets, reference, candidate),
         Truth::Pronunciations(accepted) => pronunciation::score(accepted, reference, candidate),
         Truth::Pitches(cents) => pitch::score(cents, reference, candidate),
+        Truth::Unknown => agreement::score(reference, candidate),
         Truth::Judged(judged) => embedding::score(judged, reference, candidate),
     })
 }
@@ -63,6 +64,7 @@ fn comparable(truth: &Truth, reference: &Outputs, candidate: &Outputs) -> Result
         Truth::Classes(targets) => (targets.len(), reference.rows()),
         Truth::Pronunciations(accepted) => (accepted.len(), reference.sequences.len()),
         Truth::Pitches(cents) => (cents.len(), reference.rows()),
+        Truth::Unknown => (reference.rows(), reference.rows()),
         Truth::Judged(judged) => {
             let pairs = judged.iter().flat_map(|j| &j.pairs);
             let last = pairs.map(|p| p.texts.0.max(p.texts.1) + 1).max().unwrap_or(0);

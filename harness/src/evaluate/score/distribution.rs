@@ -6,13 +6,35 @@
 use super::Score;
 use super::sample::Sample;
 
-/// What one row of logits says, where exactly one class is right: probabilities are a softmax.
-pub(super) struct Row {
-    pub reference_right: bool,
-    pub right: bool,
+/// What became of one row of logits whose softmax is a distribution.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Change {
+    /// Whether the likeliest class is still the original's.
     pub same: bool,
     /// KL(original ‖ candidate) in nats.
     pub kl: f64,
+}
+
+impl Change {
+    pub fn new(reference: &[f32], candidate: &[f32]) -> Self {
+        Self::between(&Sides::new(reference, candidate), reference, candidate)
+    }
+
+    fn between(sides: &Sides, reference: &[f32], candidate: &[f32]) -> Self {
+        let Some((other, total)) = sides.candidate else { return Self { same: false, kl: f64::INFINITY } };
+        let log_p = |i: usize| f64::from(reference[i]) - sides.reference.1;
+        let log_q = |i: usize| f64::from(candidate[i]) - total;
+        let kl = (0..reference.len()).map(|i| log_p(i).exp() * (log_p(i) - log_q(i))).sum::<f64>();
+        // Equal distributions may sum to a rounding error below zero.
+        Self { same: other == sides.reference.0, kl: kl.max(0.0) }
+    }
+}
+
+/// What one row of logits says where exactly one class is right.
+pub(super) struct Row {
+    pub change: Change,
+    pub reference_right: bool,
+    pub right: bool,
     /// −ln of the probability of the right class.
     pub reference_surprise: f64,
     pub surprise: f64,
@@ -20,19 +42,27 @@ pub(super) struct Row {
 
 impl Row {
     pub fn new(reference: &[f32], candidate: &[f32], target: u32) -> Self {
-        let target = target as usize;
-        let (top, total) = (argmax(reference), log_sum(reference));
-        let log_p = |i: usize| f64::from(reference[i]) - total;
-        let (reference_right, reference_surprise) = (top == target, -log_p(target));
-        if candidate.iter().any(|x| !x.is_finite()) {
-            let worst = f64::INFINITY;
-            return Self { reference_right, right: false, same: false, kl: worst, reference_surprise, surprise: worst };
+        let (target, sides) = (target as usize, Sides::new(reference, candidate));
+        Self {
+            change: Change::between(&sides, reference, candidate),
+            reference_right: sides.reference.0 == target,
+            right: sides.candidate.is_some_and(|(top, _)| top == target),
+            reference_surprise: sides.reference.1 - f64::from(reference[target]),
+            surprise: sides.candidate.map_or(f64::INFINITY, |(_, total)| total - f64::from(candidate[target])),
         }
-        let (other, total) = (argmax(candidate), log_sum(candidate));
-        let log_q = |i: usize| f64::from(candidate[i]) - total;
-        let kl = (0..reference.len()).map(|i| log_p(i).exp() * (log_p(i) - log_q(i))).sum::<f64>();
-        // Equal distributions may sum to a rounding error below zero.
-        Self { reference_right, right: other == target, same: other == top, kl: kl.max(0.0), reference_surprise, surprise: -log_q(target) }
+    }
+}
+
+/// The likeliest class and ln Σ exp of a row of each model; none of the candidate's where a logit is not finite.
+struct Sides {
+    reference: (usize, f64),
+    candidate: Option<(usize, f64)>,
+}
+
+impl Sides {
+    fn new(reference: &[f32], candidate: &[f32]) -> Self {
+        let side = |row: &[f32]| (argmax(row), log_sum(row));
+        Self { reference: side(reference), candidate: candidate.iter().all(|x| x.is_finite()).then(|| side(candidate)) }
     }
 }
 
@@ -86,7 +116,7 @@ mod tests {
     #[test]
     fn two_classes_are_one_yes_or_no() {
         for (p, q) in [(0.3f32, -1.2), (-4.0, 2.5), (30.0, 29.0), (-80.0, -81.0)] {
-            let (one, two) = (bernoulli_kl(&[p], &[q]), Row::new(&[0.0, p], &[0.0, q], 0).kl);
+            let (one, two) = (bernoulli_kl(&[p], &[q]), Change::new(&[0.0, p], &[0.0, q]).kl);
             assert!((one - two).abs() <= 1e-12 + 1e-9 * two, "{p} {q}: {one} {two}");
         }
     }

@@ -10,6 +10,7 @@
 //! [`score`] gives `accuracy_loss_percent` (original − candidate, in points) for every task that can be right or wrong, `same_top1` and the table
 //! of `kl_divergence` for every task that gives distributions, and the scores of the task itself.
 
+mod agreement;
 mod bootstrap;
 mod classes;
 mod compare;

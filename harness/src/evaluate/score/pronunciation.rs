@@ -4,9 +4,8 @@
 //! need as many, the shortest), and the error rate is all edits over all phonemes. The distributions are those along the first pronunciation,
 //! whatever the model would have written, so that two models answer the same questions.
 
-use super::distribution::{Row, divergences};
 use super::sample::Sample;
-use super::{Score, bootstrap, percent};
+use super::{Score, agreement, bootstrap, percent};
 use crate::evaluate::Outputs;
 
 /// Scores against the accepted pronunciations of each word.
@@ -17,9 +16,6 @@ pub(super) fn score(accepted: &[Vec<Vec<u32>>], reference: &Outputs, candidate: 
     let lost = before.iter().zip(&after).map(|(b, a)| b - a).collect();
     let same = reference.sequences.iter().zip(&candidate.sequences).map(|(a, b)| percent(a == b)).collect();
     let rate = error_rate(accepted, reference, candidate);
-    // The target is of no consequence here: any class will do.
-    let rows = (0..reference.rows()).map(|i| Row::new(reference.row(i), candidate.row(i), 0)).collect::<Vec<_>>();
-    let phonemes = |value: fn(&Row) -> f64| Sample::new(rows.iter().map(value).collect(), &reference.groups);
     let mean = |metric, sample: &Sample| Score::new(metric, sample.mean, sample.error);
     let mut scores = vec![
         mean("word_accuracy", &Sample::new(after, &words)),
@@ -27,9 +23,8 @@ pub(super) fn score(accepted: &[Vec<Vec<u32>>], reference: &Outputs, candidate: 
         Score::new("phoneme_error_rate", 100.0 * rate.value, 100.0 * rate.error),
         Score::new("phoneme_error_increase", 100.0 * rate.difference, 100.0 * rate.difference_error),
         mean("same_word", &Sample::new(same, &words)),
-        mean("same_top1", &phonemes(|r| percent(r.same))),
     ];
-    scores.extend(divergences(&phonemes(|r| r.kl)));
+    scores.extend(agreement::score(reference, candidate));
     scores
 }
 

@@ -18,6 +18,9 @@ use crate::fixture::{Fixture, find};
 /// Fixtures with a task that are committed.
 const ALL: [&str; 8] = ["mlp-mnist", "cnn-mnist", "gpt-moby", "lstm-moby", "g2p-en", "crepe-tiny", "silero-vad", "minilm-front"];
 
+/// Small ones that are fetched.
+const FETCHED: [&str; 2] = ["efficientnet-lite0", "magika"];
+
 /// A fixture of this repository.
 pub fn fixture(name: &str) -> Fixture {
     find(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures"), name).unwrap()

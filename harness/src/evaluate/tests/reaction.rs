@@ -1,4 +1,4 @@
-//! How the originals react to symmetric round-to-nearest: the whole chain from rounded weights to scores, beside NumPy's.
+//! How the originals react to symmetric round-to-nearest: the whole chain from rounded weights to scores, beside NumPy's or onnxruntime's.
 //!
 //! The numbers were printed by `fixtures/make/figures.py --react`; `fixtures/README.md` shows them.
 
@@ -111,6 +111,36 @@ fn minilm_s_front_reacts_as_in_numpy() {
             ("int4 g32", 4, 32, &[0.985_955]),
             ("int4 c", 4, 0, &[0.941_209]),
             ("int3 c", 3, 0, &[0.801_113]),
+        ],
+    );
+}
+
+#[test]
+#[ignore = "needs fetched files: weighbridge fixtures fetch efficientnet-lite0"]
+fn efficientnet_reacts_as_in_onnxruntime() {
+    react(
+        "efficientnet-lite0",
+        &[("same_top1", 1.43), ("kl_divergence", -0.01)],
+        &[
+            ("int8 c", 8, 0, &[95.714_286, 0.014_882]),
+            ("int4 g32", 4, 32, &[14.285_714, 3.458_7]),
+            ("int4 c", 4, 0, &[11.428_571, 3.504_349]),
+            ("int3 c", 3, 0, &[0.0, 7.265_019]),
+        ],
+    );
+}
+
+#[test]
+#[ignore = "needs fetched files: weighbridge fixtures fetch magika"]
+fn magika_reacts_as_in_onnxruntime() {
+    react(
+        "magika",
+        &[("top1_accuracy", 0.01), ("same_top1", 0.01), ("kl_divergence", -0.01)],
+        &[
+            ("int8 c", 8, 0, &[84.482_759, 100.0, 0.000_13]),
+            ("int4 g32", 4, 32, &[84.482_759, 98.275_862, 0.019_104]),
+            ("int4 c", 4, 0, &[81.034_483, 93.965_517, 0.060_844]),
+            ("int3 c", 3, 0, &[80.172_414, 91.379_31, 0.142_945]),
         ],
     );
 }
