@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::reporting::{Wanted, WantedParser};
+
 /// Benchmarks neural-network weight compression and fails a change that made ratio, memory or accuracy worse.
 #[derive(Debug, Parser)]
 #[command(
@@ -55,7 +57,7 @@ pub enum Command {
     #[command(after_help = "Example: weighbridge gate --suite mini --output reports")]
     Gate(GateArguments),
     /// Write reports of a stored run.
-    #[command(after_help = "Example: weighbridge report --format markdown --format csv --output reports")]
+    #[command(after_help = "Example: weighbridge report --format html --format pr=/tmp/comment.md --output reports")]
     Report(ReportArguments),
     /// Work with the committed baselines.
     Baseline {
@@ -472,12 +474,15 @@ pub struct CompareArguments {
     #[command(flatten)]
     pub filter: FilterArguments,
     /// Form of the output.
-    #[arg(long, value_enum, default_value = "terminal")]
-    pub format: ReportFormat,
+    #[arg(long, value_name = "FORM", value_parser = WantedParser, default_value = "terminal")]
+    pub format: Wanted,
     /// File to write instead of standard output.
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
+
+/// Reports that are written unless others are wanted.
+const DEFAULT_REPORTS: [&str; 5] = ["markdown", "json", "csv", "svg", "html"];
 
 /// Arguments of `gate`.
 #[derive(Debug, Args)]
@@ -488,24 +493,9 @@ pub struct GateArguments {
     /// Judge this stored run instead of measuring.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["resume", "worker"])]
     pub run: Option<PathBuf>,
-    /// Reports to write into the output folder; may be given again.
-    #[arg(long, value_enum, default_values = ["markdown", "json", "csv", "svg"])]
-    pub format: Vec<ReportFormat>,
-}
-
-/// Form of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
-    /// Text for a terminal.
-    Terminal,
-    /// Markdown: report.md.
-    Markdown,
-    /// JSON: report.json.
-    Json,
-    /// Comma-separated values: report.csv.
-    Csv,
-    /// The rate–distortion plot: rate-distortion.svg.
-    Svg,
+    /// Report to write into the output folder, or FORM=FILE; may be given again.
+    #[arg(long, value_name = "FORM[=FILE]", value_parser = WantedParser, default_values = DEFAULT_REPORTS)]
+    pub format: Vec<Wanted>,
 }
 
 /// Arguments of `report`.
@@ -514,9 +504,10 @@ pub struct ReportArguments {
     /// Run file; by default the last run's.
     #[arg(value_name = "RUN")]
     pub run: Option<PathBuf>,
-    /// Forms to write; may be given again.
-    #[arg(long, value_enum, default_values = ["markdown", "json", "csv", "svg"])]
-    pub format: Vec<ReportFormat>,
+    /// Report to write into the output folder, or FORM=FILE; may be given again. Where GitHub Actions runs it, 'github' also prints its
+    /// annotations and appends the comment to the job's summary.
+    #[arg(long, value_name = "FORM[=FILE]", value_parser = WantedParser, default_values = DEFAULT_REPORTS)]
+    pub format: Vec<Wanted>,
     /// Globs.
     #[command(flatten)]
     pub filter: FilterArguments,

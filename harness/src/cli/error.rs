@@ -15,6 +15,7 @@ use crate::measure::MeasureError;
 use crate::measure::plan::PlanError;
 use crate::merge::MergeError;
 use crate::policy::{PolicyError, UnknownSuite};
+use crate::report::form::ReportError;
 use crate::specification::ResolveError;
 use crate::store::StoreError;
 use crate::table::TableError;
@@ -76,6 +77,8 @@ pub enum CliError {
     #[error(transparent)]
     Kernel(#[from] ResolveError),
     #[error(transparent)]
+    Report(#[from] ReportError),
+    #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Table(#[from] TableError),
@@ -119,7 +122,7 @@ impl CliError {
             Self::Baseline(BaselineError::Missing { .. }) => Exit::Missing,
             Self::Baseline(_) | Self::Store(_) | Self::File(_) | Self::Measure(MeasureError::Store(_)) => Exit::Usage,
             Self::Worker(WorkerError::Refused { .. }) => Exit::Usage,
-            Self::Measure(_) | Self::Table(_) | Self::Worker(_) | Self::Unexpected(_) | Self::Io(_) => Exit::Unexpected,
+            Self::Measure(_) | Self::Report(_) | Self::Table(_) | Self::Worker(_) | Self::Unexpected(_) | Self::Io(_) => Exit::Unexpected,
         }
     }
 

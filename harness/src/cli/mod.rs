@@ -15,6 +15,7 @@ mod kernels;
 mod list;
 mod notes;
 mod progress;
+mod reporting;
 mod verify;
 mod workspace;
 
