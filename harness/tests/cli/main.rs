@@ -13,6 +13,7 @@ mod golden;
 mod interruption;
 mod migration;
 mod mixed;
+mod page;
 mod registry;
 mod shards;
 mod support;
