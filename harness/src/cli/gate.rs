@@ -209,7 +209,7 @@ pub fn report(arguments: &ReportArguments, root: Option<&Path>) -> Result<Exit, 
     let report = report_of(&run, &baseline, &policy, &filter_of(&arguments.filter)?, &workspace)?;
     let output = workspace.output(arguments.output.as_deref())?;
     for path in write_all(&report, &arguments.format, &output)? {
-        println!("{}", path.display());
+        put(None, &format!("{}\n", path.display()))?;
     }
     Ok(Exit::Pass)
 }
