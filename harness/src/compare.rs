@@ -8,10 +8,13 @@ use crate::baseline::Baseline;
 use crate::filter::Filter;
 use crate::model::metric::{Direction, Kind, METRICS, Metric};
 use crate::model::record::Case;
+use crate::paired::{Figures, Judged};
 use crate::policy::{GateWhen, Policy};
 use crate::scaling::{self, ScalingRow};
+use crate::stats::decision::Finding;
 use crate::store::Run;
 use crate::table::{self, Pair, TableError};
+use crate::worker::batch::Operation;
 
 /// What is said of a metric of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -36,6 +39,16 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// What a finding of the statistics is called.
+    pub const fn of(finding: Finding) -> Self {
+        match finding {
+            Finding::Regression => Self::Regression,
+            Finding::Improvement => Self::Improvement,
+            Finding::Equivalent => Self::Unchanged,
+            Finding::Undecided => Self::Inconclusive,
+        }
+    }
+
     /// Word for tables.
     pub const fn word(self) -> &'static str {
         match self {
@@ -68,11 +81,16 @@ pub struct Row {
     pub verdict: Option<Verdict>,
     /// Smallest change that would not have been called unchanged, in the metric's unit; `None` where it is not gated.
     pub smallest_detectable: Option<f64>,
+    /// What a comparison of both builds says, where the metric is a time and there was one.
+    pub paired: Option<Figures>,
 }
 
 impl Row {
-    /// After over before, minus one.
+    /// After over before, minus one; of times of both builds, the estimate of their comparison.
     pub fn relative_change(&self) -> Option<f64> {
+        if let Some(paired) = &self.paired {
+            return paired.change;
+        }
         let (before, after) = (self.before?, self.after?);
         if before == after { Some(0.0) } else { (before != 0.0).then(|| after / before - 1.0) }
     }
@@ -102,6 +120,8 @@ pub struct Comparison {
     pub same_machine: bool,
     /// Cases of the candidate that passed their check.
     pub measured_cases: usize,
+    /// The comparison of times, where both builds were run side by side.
+    pub paired: Option<Judged>,
 }
 
 /// Outcome of a gate, most serious first.
@@ -114,6 +134,8 @@ pub enum Outcome {
     Regression,
     /// Nothing was measured, or something the baseline has was not.
     Missing,
+    /// Times were asked for that this machine cannot tell apart.
+    Unfit,
     /// Something could not be decided.
     Inconclusive,
     /// None of these.
@@ -153,7 +175,33 @@ impl Comparison {
         rows.sort_by_cached_key(place);
         let measured_cases = run.records.iter().filter(|r| r.failure.is_none() && r.measured.is_some()).count();
         let scaling = scaling::judge(&rows, run, policy, same_machine);
-        Ok(Self { rows, scaling, failures, same_machine, measured_cases })
+        Ok(Self { rows, scaling, failures, same_machine, measured_cases, paired: None })
+    }
+
+    /// Takes a comparison of times of both builds: its verdicts stand where the policy gates times, and its values are shown instead of
+    /// those that were not taken side by side.
+    pub fn add_paired(&mut self, judged: Judged, policy: &Policy) {
+        for (item, figures) in &judged.items {
+            let name = time_metric(item.operation);
+            let Some(row) = self.rows.iter_mut().find(|r| r.case == item.case && r.metric.name == name) else { continue };
+            if let Some([before, after]) = figures.seconds_per_mb {
+                (row.before, row.after) = (Some(before), Some(after));
+                row.smallest_detectable = figures.smallest_detectable.is_finite().then_some(before * figures.smallest_detectable);
+            }
+            row.verdict = (policy.metric(name).gate == GateWhen::Paired).then(|| Verdict::of(figures.finding));
+            row.paired = Some(figures.clone());
+        }
+        for (item, left_out) in &judged.left_out {
+            let name = time_metric(item.operation);
+            if left_out.new {
+                let row = self.rows.iter_mut().find(|r| r.case == item.case && r.metric.name == name);
+                row.into_iter().for_each(|r| r.verdict = Some(Verdict::New));
+            } else {
+                let (stage, message) = (left_out.stage.clone(), format!("{}: {}", item.operation.word(), left_out.message));
+                self.failures.push(FailedCase { case: item.case.clone(), stage, message });
+            }
+        }
+        self.paired = Some(judged);
     }
 
     /// The gate's outcome.
@@ -165,6 +213,8 @@ impl Comparison {
             Outcome::Regression
         } else if any(Verdict::Missing) || self.measured_cases == 0 {
             Outcome::Missing
+        } else if self.paired.as_ref().is_some_and(|p| p.unfit.is_some()) {
+            Outcome::Unfit
         } else if any(Verdict::Inconclusive) {
             Outcome::Inconclusive
         } else {
@@ -179,6 +229,14 @@ impl Comparison {
     }
 }
 
+/// The metric that an operation's times are of.
+pub const fn time_metric(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Encode => "encode_seconds_per_mb",
+        Operation::Decode => "decode_seconds_per_mb",
+    }
+}
+
 fn failed_case(record: &crate::model::record::CaseRecord) -> Option<FailedCase> {
     let failure = record.failure.clone()?;
     Some(FailedCase { case: record.case.clone(), stage: failure.stage, message: failure.message })
@@ -190,7 +248,8 @@ fn judge(pair: Pair, policy: &Policy, failed: bool, same_machine: bool) -> Row {
     let gated = match entry.gate {
         GateWhen::Always => true,
         GateWhen::SameMachine => same_machine,
-        GateWhen::Never => false,
+        // A paired comparison gives its own verdicts.
+        GateWhen::Paired | GateWhen::Never => false,
     };
     let tolerance = before.map(|b| entry.tolerance(b));
     let verdict = match (before, after) {
@@ -203,7 +262,7 @@ fn judge(pair: Pair, policy: &Policy, failed: bool, same_machine: bool) -> Row {
     };
     let after = if failed { None } else { after };
     let smallest_detectable = if gated && !failed && metric.kind != Kind::Sampled { tolerance } else { None };
-    Row { case: Case { kernel, fixture }, metric, before, after, after_error, verdict, smallest_detectable }
+    Row { case: Case { kernel, fixture }, metric, before, after, after_error, verdict, smallest_detectable, paired: None }
 }
 
 fn verdict_of(metric: &Metric, before: f64, after: f64, tolerance: f64) -> Verdict {
@@ -221,11 +280,14 @@ fn verdict_of(metric: &Metric, before: f64, after: f64, tolerance: f64) -> Verdi
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use std::collections::BTreeMap;
+
     use crate::model::metric::metric;
     use crate::model::record::tests::case;
     use crate::model::record::{CaseFailure, CaseRecord};
+    use crate::paired::item::Item;
     use crate::store::Run;
 
     fn policy() -> Policy {
@@ -283,5 +345,72 @@ mod tests {
         assert_eq!(verdict_of(higher, 99.0, 98.0, 0.5), Verdict::Regression);
         assert_eq!(policy().metric("encode_peak_heap_bytes").tolerance(1e6), 1e4);
         assert_eq!(policy().metric("encode_peak_heap_bytes").tolerance(1e3), 4096.0);
+    }
+
+    /// A judged comparison of the encode time of `int4 × mlp`.
+    pub(crate) fn judged(finding: Finding) -> Judged {
+        let item = Item { case: case("int4", "mlp").case, operation: Operation::Encode };
+        let figures = Figures {
+            finding,
+            seconds_per_mb: Some([0.002, 0.002_06]),
+            change: Some(0.03),
+            interval: Some([0.025, 0.035]),
+            wall_change: Some(0.04),
+            smallest_detectable: 0.01,
+            planted: None,
+            blocks: 64,
+            share: 0.5,
+            p_holm: Some(0.001),
+            doubt: (finding == Finding::Undecided).then(|| "it wants 12 blocks".to_owned()),
+        };
+        Judged {
+            sides: ["commit 0123456789ab (8 links)".to_owned(), "the work tree (8 links)".to_owned()],
+            same_code: false,
+            layout_confounded: false,
+            planted: None,
+            seed: 7,
+            seconds: 42.0,
+            out_of_time: false,
+            items: vec![(item, figures)],
+            left_out: BTreeMap::new(),
+            unfit: None,
+        }
+    }
+
+    #[test]
+    fn times_of_both_builds_gate_and_take_the_place_of_those_that_were_not_taken_side_by_side() {
+        let with = |judged: Judged| {
+            let mut comparison = compare(vec![case("int4", "mlp")], vec![case("int4", "mlp")]);
+            comparison.add_paired(judged, &policy());
+            comparison
+        };
+        let slower = with(judged(Finding::Regression));
+        assert_eq!((slower.outcome(), slower.count(Verdict::Regression)), (Outcome::Regression, 1));
+        let row = slower.rows.iter().find(|r| r.paired.is_some()).unwrap();
+        assert_eq!((row.metric.name, row.before, row.after), ("encode_seconds_per_mb", Some(0.002), Some(0.002_06)));
+        assert_eq!((row.relative_change(), row.smallest_detectable), (Some(0.03), Some(0.002 * 0.01)));
+        assert_eq!(with(judged(Finding::Equivalent)).outcome(), Outcome::Pass);
+        assert_eq!(with(judged(Finding::Undecided)).outcome(), Outcome::Inconclusive);
+        let unfit = with(Judged { unfit: Some("1 of 1".into()), ..judged(Finding::Undecided) });
+        assert_eq!(unfit.outcome(), Outcome::Unfit);
+        let never = Policy::parse(&crate::policy::EMBEDDED.replace("gate = \"paired\"", "gate = \"never\""), "p").unwrap();
+        let mut shown = compare(vec![case("int4", "mlp")], vec![case("int4", "mlp")]);
+        shown.add_paired(judged(Finding::Regression), &never);
+        assert_eq!(shown.outcome(), Outcome::Pass, "a policy that only shows times is heeded");
+    }
+
+    #[test]
+    fn what_only_the_candidate_can_do_is_new_and_what_it_cannot_is_failed() {
+        let item = Item { case: case("int4", "mlp").case, operation: Operation::Decode };
+        let with = |new: bool| {
+            let left_out = crate::paired::LeftOut { stage: "decode".into(), message: "the build: no".into(), new };
+            let mut comparison = compare(vec![case("int4", "mlp")], vec![case("int4", "mlp")]);
+            comparison.add_paired(Judged { left_out: [(item.clone(), left_out)].into(), ..judged(Finding::Equivalent) }, &policy());
+            comparison
+        };
+        let new = with(true);
+        assert_eq!((new.outcome(), new.count(Verdict::New)), (Outcome::Pass, 1));
+        let failed = with(false);
+        assert_eq!((failed.outcome(), failed.failures[0].message.as_str()), (Outcome::CaseFailed, "decode: the build: no"));
     }
 }

@@ -1,6 +1,6 @@
 //! Version control, through libgit2: the only module that knows of it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What the work tree is a checkout of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,65 @@ pub fn changes(path: &Path, commit: Option<&str>, base_branch: Option<&str>) -> 
     let diff = repository.diff_tree_to_tree(Some(&tree), Some(&commit.tree().ok()?), None).ok()?;
     let path = |delta: git2::DiffDelta<'_>| Some(delta.new_file().path().or_else(|| delta.old_file().path())?.display().to_string());
     Some(Changes { base: base.to_string(), files: diff.deltas().filter_map(path).collect() })
+}
+
+/// What version control could not give.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// No repository.
+    #[error("'{}' is not inside a git repository, so there is no revision '{revision}'", path.display())]
+    NoRepository {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What was wanted.
+        revision: String,
+    },
+    /// No such commit.
+    #[error("'{revision}' names no commit of '{}': {message}", path.display())]
+    Unknown {
+        /// The repository.
+        path: PathBuf,
+        /// What was wanted.
+        revision: String,
+        /// What libgit2 says.
+        message: String,
+    },
+    /// The files could not be written.
+    #[error("cannot check '{commit}' out into '{}': {message}", path.display())]
+    CheckOut {
+        /// The folder.
+        path: PathBuf,
+        /// The commit.
+        commit: String,
+        /// What libgit2 says.
+        message: String,
+    },
+}
+
+/// The commit that a revision (a branch, a tag, `HEAD~3`, a digest) names, hexadecimal.
+pub fn resolve(path: &Path, revision: &str) -> Result<String, GitError> {
+    let unknown =
+        |e: git2::Error| GitError::Unknown { path: path.to_owned(), revision: revision.to_owned(), message: e.message().to_owned() };
+    let repository =
+        git2::Repository::discover(path).map_err(|_| GitError::NoRepository { path: path.to_owned(), revision: revision.to_owned() })?;
+    let commit = repository.revparse_single(revision).and_then(|object| object.peel_to_commit()).map_err(unknown)?;
+    Ok(commit.id().to_string())
+}
+
+/// Writes the files of a commit below `folder`, and gives the place in it that `path` has in the work tree.
+///
+/// Files alone: no branch, index or list of work trees of the repository is touched, so nothing is left behind when the folder is deleted.
+pub fn check_out(path: &Path, commit: &str, folder: &Path) -> Result<PathBuf, GitError> {
+    let failed =
+        |e: git2::Error| GitError::CheckOut { path: folder.to_owned(), commit: commit.to_owned(), message: e.message().to_owned() };
+    let repository = git2::Repository::discover(path).map_err(failed)?;
+    let tree = repository.find_commit(git2::Oid::from_str(commit).map_err(failed)?).and_then(|c| c.tree()).map_err(failed)?;
+    let mut options = git2::build::CheckoutBuilder::new();
+    options.target_dir(folder).force().recreate_missing(true).update_index(false);
+    repository.checkout_tree(tree.as_object(), Some(&mut options)).map_err(failed)?;
+    let inside =
+        repository.workdir().and_then(|root| path.canonicalize().ok()?.strip_prefix(root.canonicalize().ok()?).ok().map(Path::to_owned));
+    Ok(inside.map_or_else(|| folder.to_owned(), |inside| folder.join(inside)))
 }
 
 #[cfg(test)]
@@ -92,5 +151,40 @@ mod tests {
         assert_eq!(work_tree(folder.path()), Some(WorkTree { commit: Some(id.to_string()), dirty: false }));
         std::fs::write(folder.path().join("a"), "22").unwrap();
         assert!(work_tree(folder.path()).unwrap().dirty);
+    }
+
+    #[test]
+    fn a_commit_is_found_by_name_and_its_files_are_written_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("repository");
+        std::fs::create_dir_all(root.join("project")).unwrap();
+        assert!(matches!(resolve(&root, "HEAD"), Err(GitError::NoRepository { .. })));
+        let repository = git2::Repository::init(&root).unwrap();
+        let author = git2::Signature::now("test", "test@example.org").unwrap();
+        let mut commits = Vec::<git2::Oid>::new();
+        for text in ["first", "second"] {
+            std::fs::write(root.join("project/a"), text).unwrap();
+            let mut index = repository.index().unwrap();
+            index.add_path(Path::new("project/a")).unwrap();
+            index.write().unwrap();
+            let tree = repository.find_tree(index.write_tree().unwrap()).unwrap();
+            let parents: Vec<_> = commits.last().iter().map(|id| repository.find_commit(**id).unwrap()).collect();
+            commits.push(repository.commit(Some("HEAD"), &author, &author, text, &tree, &parents.iter().collect::<Vec<_>>()).unwrap());
+        }
+        let project = root.join("project");
+        assert_eq!(resolve(&project, "HEAD").unwrap(), commits[1].to_string());
+        assert_eq!(resolve(&project, "HEAD~1").unwrap(), commits[0].to_string());
+        let error = resolve(&project, "nowhere").unwrap_err();
+        assert!(error.to_string().contains("'nowhere' names no commit"), "{error}");
+        for (commit, text) in commits.iter().zip(["first", "second"]) {
+            let target = folder.path().join(text);
+            let place = check_out(&project, &commit.to_string(), &target).unwrap();
+            assert_eq!(place, target.join("project"));
+            assert_eq!(std::fs::read_to_string(place.join("a")).unwrap(), text);
+            let again = check_out(&project, &commit.to_string(), &target).unwrap();
+            assert!(again.join("a").exists(), "a second time it is there already");
+        }
+        assert_eq!(std::fs::read_to_string(project.join("a")).unwrap(), "second", "the work tree stays as it was");
+        assert!(!work_tree(&root).unwrap().dirty);
     }
 }

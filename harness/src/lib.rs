@@ -4,6 +4,7 @@
 //! [`compare`] derives metrics, joins them with a [`baseline`] and judges them by [`policy`]; [`report`] shows the result.
 
 pub mod baseline;
+pub mod builds;
 pub mod cli;
 pub mod compare;
 pub mod convert;
@@ -19,6 +20,7 @@ pub mod golden;
 pub mod measure;
 pub mod merge;
 pub mod model;
+pub mod paired;
 pub mod policy;
 pub mod report;
 pub mod scaling;

@@ -25,6 +25,8 @@ pub enum GateWhen {
     Always,
     /// Only where baseline and candidate were measured on machines of one fingerprint.
     SameMachine,
+    /// Only where both builds were run side by side.
+    Paired,
     /// It is shown, never gated.
     Never,
 }

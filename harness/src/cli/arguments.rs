@@ -13,7 +13,7 @@ use super::reporting::{Wanted, WantedParser};
     name = "weighbridge",
     version,
     propagate_version = true,
-    after_help = "Exit codes: 0 pass, 1 unexpected, 2 usage or configuration, 3 regression, 4 nothing measured or missing, 5 inconclusive, 6 a case failed its check.\n\nExample: weighbridge gate --suite mini"
+    after_help = "Exit codes: 0 pass, 1 unexpected, 2 usage or configuration, 3 regression, 4 nothing measured or missing, 5 inconclusive, 6 a case failed its check, 7 the machine is unfit to measure what was asked.\n\nExample: weighbridge gate --suite mini"
 )]
 pub struct Cli {
     /// Project folder, which holds baselines/ and fixtures/; by default the nearest one upwards.
@@ -54,7 +54,7 @@ pub enum Command {
     #[command(after_help = "Example: weighbridge compare reports/run.jsonl --metric '*ratio'")]
     Compare(CompareArguments),
     /// Measure a suite, judge it by the baseline, write reports, and exit with the verdict.
-    #[command(after_help = "Example: weighbridge gate --suite mini --output reports")]
+    #[command(after_help = "Example: weighbridge gate --against main --budget 5m")]
     Gate(GateArguments),
     /// Write reports of a stored run.
     #[command(after_help = "Example: weighbridge report --format html --format pr=/tmp/comment.md --output reports")]
@@ -95,6 +95,9 @@ pub enum Command {
         /// Most heap, in bytes.
         #[arg(long)]
         memory_limit: Option<u64>,
+        /// Share of real extra work to do in each pass that is timed in batches: stands for a slower build.
+        #[arg(long, hide = true)]
+        extra_work: Option<f64>,
         /// Use the cell lists of seedlm that are kept in this file, or build and keep them there.
         #[arg(long, value_name = "FILE")]
         seed_lists: Option<PathBuf>,
@@ -178,6 +181,11 @@ pub enum FixturesCommand {
     /// Generate the weights of fixtures that have no trained ones, into the cache; a run makes what it needs by itself.
     #[command(after_help = "Example: weighbridge fixtures generate bert-large-generated")]
     Generate(GenerateArguments),
+    /// Evaluate the original weights and print the figures beside those of an independent implementation.
+    #[command(
+        after_help = "Exit code 6 where a figure is farther from the other implementation's than its last digit.\n\nExample: weighbridge fixtures figures minilm smollm2-135m"
+    )]
+    Figures(FiguresArguments),
     /// Measure what the generator makes beside the trained layers that it imitates.
     #[command(after_help = "Example: weighbridge fixtures statistics --matrices 9")]
     Statistics(StatisticsArguments),
@@ -194,6 +202,17 @@ pub struct GenerateArguments {
     /// Fixtures; by default all generated ones.
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
+}
+
+/// Arguments of `fixtures figures`.
+#[derive(Debug, Args)]
+pub struct FiguresArguments {
+    /// Fixtures; by default all that have figures and are there.
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: ListFormat,
 }
 
 /// Arguments of `fixtures statistics`.
@@ -484,6 +503,29 @@ pub struct CompareArguments {
 /// Reports that are written unless others are wanted.
 const DEFAULT_REPORTS: [&str; 5] = ["markdown", "json", "csv", "svg", "html"];
 
+/// How times of two builds are compared.
+#[derive(Debug, Args)]
+pub struct PairedArguments {
+    /// Revision to build and to compare times with, interleaved on this machine: a branch, a tag, HEAD~3.
+    #[arg(long, value_name = "REV", conflicts_with = "baseline_bin")]
+    pub against: Option<String>,
+    /// Ready program to compare times with instead.
+    #[arg(long, value_name = "PROGRAM")]
+    pub baseline_bin: Option<PathBuf>,
+    /// Time for the whole comparison of times, without building.
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
+    pub budget: Duration,
+    /// Seed of the order in which builds, their layout variants and processors take turns; by default another each time, which the report names.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// CPU time of one batch.
+    #[arg(long, hide = true, value_name = "TIME", default_value = "8ms", value_parser = duration)]
+    pub batch: Duration,
+    /// Plant a slow-down: share of real extra work that the candidate does.
+    #[arg(long, hide = true, value_name = "SHARE")]
+    pub plant: Option<f64>,
+}
+
 /// Arguments of `gate`.
 #[derive(Debug, Args)]
 pub struct GateArguments {
@@ -493,6 +535,9 @@ pub struct GateArguments {
     /// Judge this stored run instead of measuring.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["resume", "worker"])]
     pub run: Option<PathBuf>,
+    /// How times are compared.
+    #[command(flatten)]
+    pub paired: PairedArguments,
     /// Report to write into the output folder, or FORM=FILE; may be given again.
     #[arg(long, value_name = "FORM[=FILE]", value_parser = WantedParser, default_values = DEFAULT_REPORTS)]
     pub format: Vec<Wanted>,

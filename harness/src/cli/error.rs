@@ -5,8 +5,10 @@ use std::process::ExitCode;
 use weighbridge::error::{FileError, SpecError};
 
 use crate::baseline::BaselineError;
+use crate::builds::BuildError;
 use crate::convert::ConvertError;
 use crate::error_table::ErrorTableError;
+use crate::evaluate::EvaluateError;
 use crate::fetch::FetchError;
 use crate::filter::FilterError;
 use crate::fixture::FixtureError;
@@ -14,6 +16,7 @@ use crate::golden::GoldenError;
 use crate::measure::MeasureError;
 use crate::measure::plan::PlanError;
 use crate::merge::MergeError;
+use crate::paired::PairedError;
 use crate::policy::{PolicyError, UnknownSuite};
 use crate::report::form::ReportError;
 use crate::specification::ResolveError;
@@ -38,6 +41,8 @@ pub enum Exit {
     Inconclusive = 5,
     /// A case failed its check.
     CaseFailed = 6,
+    /// The machine is unfit to measure what was asked.
+    Unfit = 7,
 }
 
 impl From<Exit> for ExitCode {
@@ -52,8 +57,12 @@ impl From<Exit> for ExitCode {
 pub enum CliError {
     #[error(transparent)]
     Baseline(#[from] BaselineError),
+    #[error(transparent)]
+    Build(#[from] BuildError),
     #[error("'{file}': {source}")]
     Convert { file: String, source: ConvertError },
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
     #[error(transparent)]
     Fetch(#[from] FetchError),
     #[error(transparent)]
@@ -68,6 +77,8 @@ pub enum CliError {
     Golden(#[from] GoldenError),
     #[error(transparent)]
     Measure(#[from] MeasureError),
+    #[error(transparent)]
+    Paired(#[from] PairedError),
     #[error(transparent)]
     Merge(#[from] MergeError),
     #[error(transparent)]
@@ -120,9 +131,20 @@ impl CliError {
             Self::Convert { .. } => Exit::Usage,
             Self::Fetch(e) => fetch_exit(e),
             Self::Baseline(BaselineError::Missing { .. }) => Exit::Missing,
+            Self::Build(BuildError::Git(_) | BuildError::Failed { .. } | BuildError::NoProgram { .. }) => Exit::Usage,
+            Self::Build(BuildError::Io { action: "use", .. }) | Self::Paired(PairedError::Store(_) | PairedError::Variant(_)) => {
+                Exit::Usage
+            }
+            Self::Build(_) | Self::Paired(_) => Exit::Unexpected,
             Self::Baseline(_) | Self::Store(_) | Self::File(_) | Self::Measure(MeasureError::Store(_)) => Exit::Usage,
             Self::Worker(WorkerError::Refused { .. }) => Exit::Usage,
-            Self::Measure(_) | Self::Report(_) | Self::Table(_) | Self::Worker(_) | Self::Unexpected(_) | Self::Io(_) => Exit::Unexpected,
+            Self::Evaluate(_)
+            | Self::Measure(_)
+            | Self::Report(_)
+            | Self::Table(_)
+            | Self::Worker(_)
+            | Self::Unexpected(_)
+            | Self::Io(_) => Exit::Unexpected,
         }
     }
 
@@ -142,9 +164,12 @@ impl CliError {
             Self::ErrorTable(ErrorTableError::Empty) => Some("without '--kernel' the table has a row for every kernel"),
             Self::Plan(PlanError::NothingThere { .. }) => Some("'weighbridge fixtures fetch' gets what packages hold"),
             Self::Plan(PlanError::Empty { .. }) => Some("'weighbridge list cases' prints the cases of a suite"),
-            Self::Store(StoreError::Busy { .. }) | Self::Measure(MeasureError::Store(StoreError::Busy { .. })) => {
-                Some("wait for it, or give another folder with '--output'")
+            Self::Build(BuildError::Failed { .. }) => {
+                Some("a revision that does not build has no times; name another with '--against', or a ready program with '--baseline-bin'")
             }
+            Self::Paired(PairedError::Store(StoreError::Busy { .. }))
+            | Self::Store(StoreError::Busy { .. })
+            | Self::Measure(MeasureError::Store(StoreError::Busy { .. })) => Some("wait for it, or give another folder with '--output'"),
             Self::Store(StoreError::Io { action: "read", .. }) => Some("'weighbridge run' makes a run file"),
             _ => None,
         }

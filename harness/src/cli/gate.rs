@@ -10,6 +10,7 @@ use super::arguments::{
 };
 use super::dry_run;
 use super::notes;
+use super::paired;
 use super::progress::Progress;
 use super::reporting::{show, write_all};
 use super::workspace::{Workspace, own_worker, worker};
@@ -29,7 +30,7 @@ use crate::report::{Described, Report, terminal};
 use crate::store::Run;
 use crate::worker::protocol::Sampling;
 
-fn filter_of(arguments: &FilterArguments) -> Result<Filter, CliError> {
+pub fn filter_of(arguments: &FilterArguments) -> Result<Filter, CliError> {
     Ok(Filter::new(&arguments.kernel, &arguments.fixture, &arguments.metric)?)
 }
 
@@ -69,7 +70,7 @@ fn measured(plan: &Plan, arguments: &MeasureArguments, workspace: &Workspace, re
 }
 
 /// The command as it was given, quoted where a shell would need it.
-fn command_line() -> String {
+pub fn command_line() -> String {
     let quoted = |argument: String| {
         let plain = !argument.is_empty() && argument.chars().all(|c| c.is_alphanumeric() || "-_./=:,@%+".contains(c));
         if plain { argument } else { format!("'{}'", argument.replace('\'', "'\\''")) }
@@ -112,7 +113,10 @@ pub fn run(arguments: &RunArguments, root: Option<&Path>, registry: &Registry) -
 }
 
 fn report_of(run: &Run, baseline: &Baseline, policy: &Policy, filter: &Filter, workspace: &Workspace) -> Result<Report, CliError> {
-    let comparison = Comparison::new(baseline, run, policy, filter)?;
+    report_with(run, Comparison::new(baseline, run, policy, filter)?, policy, filter, workspace)
+}
+
+fn report_with(run: &Run, comparison: Comparison, policy: &Policy, filter: &Filter, workspace: &Workspace) -> Result<Report, CliError> {
     let measured = |name: &str| run.header.cases.iter().any(|c| c.fixture == name);
     let fixtures = workspace.fixtures()?.iter().filter(|f| measured(f.name())).map(Described::of).collect();
     let mut report = Report::new(run, comparison, policy, filter, fixtures);
@@ -180,11 +184,17 @@ pub fn gate(arguments: &GateArguments, root: Option<&Path>, registry: &Registry)
     policy.known_suite(&suite)?;
     // A baseline that cannot be read is told before minutes are spent on measuring.
     let baseline = read_baseline(&suite, &policy, &workspace)?;
+    // The same holds for a build of the baseline.
+    let sides = paired::builds(arguments, &workspace)?;
     let (run, output) = match &arguments.run {
         Some(path) => (Run::read(path)?, workspace.output(arguments.measure.output.as_deref())?),
         None => measured(&plan(&arguments.measure, &workspace, &policy, registry)?, &arguments.measure, &workspace, registry)?,
     };
-    let report = report_of(&run, &of_its_cases(baseline, &run), &policy, &filter, &workspace)?;
+    let mut comparison = Comparison::new(&of_its_cases(baseline, &run), &run, &policy, &filter)?;
+    if let Some(sides) = sides {
+        comparison.add_paired(paired::compare(arguments, sides, &run, &output, &workspace, &policy, registry)?, &policy);
+    }
+    let report = report_with(&run, comparison, &policy, &filter, &workspace)?;
     write_all(&report, &arguments.format, &output)?;
     put(None, &terminal::coloured(&terminal::render(&report)))?;
     if !arguments.measure.quiet {
@@ -241,6 +251,7 @@ fn exit_of(outcome: Outcome) -> Exit {
         Outcome::Pass => Exit::Pass,
         Outcome::Regression => Exit::Regression,
         Outcome::Missing => Exit::Missing,
+        Outcome::Unfit => Exit::Unfit,
         Outcome::Inconclusive => Exit::Inconclusive,
         Outcome::CaseFailed => Exit::CaseFailed,
     }

@@ -7,6 +7,7 @@ mod dry_run;
 mod error;
 mod error_table;
 mod fetching;
+mod figures;
 mod fixtures;
 mod gate;
 mod generated;
@@ -14,6 +15,7 @@ mod golden;
 mod kernels;
 mod list;
 mod notes;
+mod paired;
 mod progress;
 mod reporting;
 mod verify;
@@ -61,6 +63,7 @@ fn carry_out(cli: Cli, registry: Registry) -> Result<Exit, CliError> {
         Command::Fixtures { command: FixturesCommand::List { format } } => fixtures::list(format, root),
         Command::Fixtures { command: FixturesCommand::Fetch(arguments) } => fixtures::fetch(&arguments, root),
         Command::Fixtures { command: FixturesCommand::Generate(arguments) } => generated::generate(&arguments, root),
+        Command::Fixtures { command: FixturesCommand::Figures(arguments) } => figures::figures(&arguments, root),
         Command::Fixtures { command: FixturesCommand::Statistics(arguments) } => generated::statistics(&arguments),
         Command::Fixtures { command: FixturesCommand::Convert(arguments) } => fixtures::convert(&arguments),
         Command::Run(arguments) => gate::run(&arguments, root, &registry),
@@ -73,10 +76,10 @@ fn carry_out(cli: Cli, registry: Registry) -> Result<Exit, CliError> {
         Command::Verify(arguments) => verify::verify(&arguments, root, &registry),
         Command::Encode(arguments) => artifact::encode(&arguments, &registry),
         Command::Decode(arguments) => artifact::decode(&arguments, &registry),
-        Command::Worker { memory_limit, seed_lists } => {
+        Command::Worker { memory_limit, extra_work, seed_lists } => {
             heap::set_limit(memory_limit.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX));
             seed_lists.as_deref().map(seed_lists::give);
-            serve::serve(registry, std::io::stdin().lock(), std::io::stdout().lock())?;
+            serve::serve(registry, extra_work, std::io::stdin().lock(), std::io::stdout().lock())?;
             Ok(Exit::Pass)
         }
         Command::Completions { shell } => {

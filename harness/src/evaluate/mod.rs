@@ -12,7 +12,8 @@
 //!
 //! It could be cut by the size of the processor's caches: the product's inner blocks are at least 512 long, and where they end the rounding
 //! changes. So `network` cuts longer sums itself, always at the same places. Exponentials come from `activations`, sines and cosines from a
-//! library written in Rust, not from the platform's. What is left to differ between machines is how the product's inner loop adds (with fused
+//! library written in Rust, not from the platform's. Products with one column, and small ones of transposed matrices, have paths of their own in
+//! the library, whose sums hang on the width of the processor's vectors; `network` and `softmax` lay matrices out so that these are not taken. What is left to differ between machines is how the product's inner loop adds (with fused
 //! multiply-adds or without), which is why policy gives these metrics a tolerance.
 
 mod activations;

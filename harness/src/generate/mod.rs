@@ -11,7 +11,7 @@ mod hadamard;
 pub mod layer;
 pub mod measured;
 mod other_layers;
-mod philox;
+pub mod philox;
 pub mod recipe;
 mod singular;
 pub mod statistics;

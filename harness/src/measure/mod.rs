@@ -7,4 +7,4 @@ pub mod plan;
 mod runner;
 mod sample;
 
-pub use runner::{Event, MeasureError, Options, run};
+pub use runner::{Event, MeasureError, Options, calibration, run};

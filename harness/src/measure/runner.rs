@@ -209,7 +209,7 @@ fn prepare(fixture: &Fixture, observe: &(dyn Fn(&Event<'_>) + Sync)) -> Result<P
 }
 
 /// Statistics of a fixture's layers, made where they are not there yet; `None` where it has no calibration data.
-fn calibration(fixture: &Fixture, scratch: &Path, own: &Launch) -> Result<Option<PathBuf>, CaseFailure> {
+pub fn calibration(fixture: &Fixture, scratch: &Path, own: &Launch) -> Result<Option<PathBuf>, CaseFailure> {
     if fixture.manifest.calibration.is_none() {
         return Ok(None);
     }

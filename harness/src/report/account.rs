@@ -37,10 +37,12 @@ impl Account {
         }
         let limits = header.limits.iter().map(Limit::line);
         let mut notes: Vec<String> = [report.left_out_line(), header.not_measured_line()].into_iter().flatten().chain(limits).collect();
-        notes.push(
-            "Not tested here: models above the sizes listed, other processors than this one, GPU execution, and speed against the baseline's own build."
-                .to_owned(),
-        );
+        let speed = if report.comparison.paired.is_some() {
+            "and GPU execution"
+        } else {
+            "GPU execution, and speed against the baseline's own build"
+        };
+        notes.push(format!("Not tested here: models above the sizes listed, other processors than this one, {speed}."));
         let fixtures = report.fixtures.iter().map(|f| (f.name.clone(), f.line.clone())).collect();
         Self { command: header.command.clone(), facts, fixtures, notes }
     }

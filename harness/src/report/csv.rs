@@ -18,6 +18,10 @@ pub fn render(report: &Report) -> Result<String, csv::Error> {
         "smallest_detectable",
         "verdict",
         "estimate",
+        "change_lower",
+        "change_upper",
+        "wall_change",
+        "blocks",
     ])?;
     let number = |x: Option<f64>| x.map(|x| x.to_string()).unwrap_or_default();
     for r in &report.comparison.rows {
@@ -33,6 +37,10 @@ pub fn render(report: &Report) -> Result<String, csv::Error> {
             &number(r.smallest_detectable),
             r.verdict.map_or("", Verdict::word),
             if report.is_estimate(&r.case, r.metric.name) { "sample" } else { "" },
+            &number(r.paired.as_ref().and_then(|p| Some(p.interval?[0]))),
+            &number(r.paired.as_ref().and_then(|p| Some(p.interval?[1]))),
+            &number(r.paired.as_ref().and_then(|p| p.wall_change)),
+            &r.paired.as_ref().map(|p| p.blocks.to_string()).unwrap_or_default(),
         ])?;
     }
     let bytes = writer.into_inner().map_err(|e| csv::Error::from(e.into_error()))?;

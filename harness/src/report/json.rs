@@ -31,6 +31,8 @@ struct Document<'a> {
     failures: &'a [FailedCase],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     not_measured: &'a [NotMeasured],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    times: Option<Times<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     sampled: &'a [SampledCase],
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -54,6 +56,61 @@ struct Row<'a> {
     relative_change: Option<f64>,
     smallest_detectable: Option<f64>,
     verdict: Option<Verdict>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paired: Option<Paired<'a>>,
+}
+
+/// What the comparison of both builds says of a time; changes are shares.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Paired<'a> {
+    change: Option<f64>,
+    interval: Option<[f64; 2]>,
+    wall_change: Option<f64>,
+    smallest_detectable: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    planted: Option<f64>,
+    blocks: usize,
+    share_of_model: f64,
+    p_holm: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    undecided_because: Option<&'a str>,
+}
+
+/// The comparison of both builds' times.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Times<'a> {
+    baseline: &'a str,
+    candidate: &'a str,
+    same_code: bool,
+    layout_confounded: bool,
+    planted: Option<f64>,
+    seed: u64,
+    seconds: f64,
+    out_of_time: bool,
+    decided: usize,
+    undecided: usize,
+    unfit: Option<&'a str>,
+}
+
+impl<'a> Times<'a> {
+    fn of(judged: &'a crate::paired::Judged) -> Self {
+        let undecided = judged.undecided().len();
+        Self {
+            baseline: &judged.sides[0],
+            candidate: &judged.sides[1],
+            same_code: judged.same_code,
+            layout_confounded: judged.layout_confounded,
+            planted: judged.planted,
+            seed: judged.seed,
+            seconds: judged.seconds,
+            out_of_time: judged.out_of_time,
+            decided: judged.items.len() - undecided,
+            undecided,
+            unfit: judged.unfit.as_deref(),
+        }
+    }
 }
 
 impl<'a> Row<'a> {
@@ -70,6 +127,17 @@ impl<'a> Row<'a> {
             relative_change: r.relative_change(),
             smallest_detectable: r.smallest_detectable,
             verdict: r.verdict,
+            paired: r.paired.as_ref().map(|p| Paired {
+                change: p.change,
+                interval: p.interval,
+                wall_change: p.wall_change,
+                smallest_detectable: Some(p.smallest_detectable).filter(|x| x.is_finite()),
+                planted: p.planted,
+                blocks: p.blocks,
+                share_of_model: p.share,
+                p_holm: p.p_holm,
+                undecided_because: p.doubt.as_deref(),
+            }),
         }
     }
 }
@@ -136,6 +204,7 @@ pub fn render(report: &Report) -> serde_json::Result<String> {
         summaries: &report.summaries,
         failures: &c.failures,
         not_measured: &report.header.not_measured,
+        times: c.paired.as_ref().map(Times::of),
         sampled: &report.sampled,
         scaling: c.scaling.iter().map(Exponent::of).collect(),
         rows: c.rows.iter().map(|r| Row::of(r, report)).collect(),

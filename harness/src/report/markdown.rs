@@ -17,11 +17,18 @@ pub fn render(report: &Report) -> String {
     let _ = writeln!(out, "{}\n", show(tables::reviewer(report)));
     let _ = writeln!(
         out,
-        "Ratios and speeds are geometric means over fixtures, memory is the largest peak heap of encode or decode and over all kernels the geometric mean, accuracy loss the mean in \
-         points of top-1. Times are CPU times of one thread; they are shown, not gated, because they were not sampled beside the baseline's \
-         build{}.\n",
-        if report.comparison.same_machine { "" } else { ", and the baseline's come from another machine" }
+        "Ratios and speeds are geometric means over fixtures, memory is the largest peak heap of encode or decode and over all kernels the \
+         geometric mean, accuracy loss the mean in points of top-1. Times are CPU times of one thread{}.\n",
+        match (&report.comparison.paired, report.comparison.same_machine) {
+            (Some(_), _) => "",
+            (None, true) => "; they are shown, not gated, because they were not sampled beside the baseline's build",
+            (None, false) => {
+                "; they are shown, not gated, because they were not sampled beside the baseline's build, and the baseline's come from another \
+                 machine"
+            }
+        }
     );
+    times(report, &mut out);
     if let Some(table) = tables::changes(report) {
         let _ = writeln!(out, "## What changed\n\n{}\n", show(table));
     }
@@ -44,6 +51,21 @@ pub fn render(report: &Report) -> String {
     }
     fold(&mut out, "Every value", &show(tables::values(report)));
     out
+}
+
+/// The comparison of times, where there was one.
+fn times(report: &Report, out: &mut String) {
+    let Some(paired) = &report.comparison.paired else { return };
+    let _ = writeln!(out, "## Times of both builds\n\n{}\n", paired.lines().join("\n"));
+    if let Some(table) = tables::times(report, false) {
+        let _ = writeln!(out, "{}\n", show(table));
+    }
+    if let Some(table) = tables::undecided(report) {
+        let _ = writeln!(out, "What would decide the rest:\n\n{}\n", show(table));
+    }
+    if let Some(table) = tables::times(report, true) {
+        fold(out, "Every time that was compared", &show(table));
+    }
 }
 
 fn key_results(report: &Report, out: &mut String) {

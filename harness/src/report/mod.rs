@@ -142,6 +142,14 @@ impl Report {
         (!named.is_empty()).then(|| format!("Not in the mean ratios: {}; {why}.", named.join(", ")))
     }
 
+    /// What was compared of times, or why nothing was.
+    pub fn time_lines(&self) -> Vec<String> {
+        match &self.comparison.paired {
+            Some(paired) => paired.lines(),
+            None => vec!["Times are shown, not gated: they were not sampled beside the baseline's build.".to_owned()],
+        }
+    }
+
     /// The verdict in words.
     pub fn verdict_line(&self) -> String {
         let c = &self.comparison;
@@ -160,6 +168,10 @@ impl Report {
             Outcome::Regression => format!("regression: something got worse ({counts})"),
             Outcome::Missing if c.measured_cases == 0 => "nothing was measured".to_owned(),
             Outcome::Missing => format!("missing: the baseline has values that were not measured ({counts})"),
+            Outcome::Unfit => {
+                let why = c.paired.as_ref().and_then(|p| p.unfit.clone()).unwrap_or_default();
+                format!("unfit: this machine cannot measure what was asked: {why} ({counts})")
+            }
             Outcome::Inconclusive => format!("inconclusive: something could not be decided ({counts})"),
             Outcome::CaseFailed => format!("failed: {failed} of {} cases did not pass their check ({counts})", self.cases),
         }

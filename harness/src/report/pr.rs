@@ -41,6 +41,9 @@ pub fn render(report: &Report) -> String {
     });
     out.list("### Failed cases\n\n", failures.collect(), "\n", ROOM_FOR_FOLDED);
     out.table("### What changed\n\n", &tables::changes_with_intervals(report), "\n", ROOM_FOR_FOLDED);
+    if let Some(grid) = tables::undecided(report) {
+        out.table("### What would decide the rest\n\n", &grid, "\n", ROOM_FOR_FOLDED);
+    }
     if let Some(grid) = scaling::changes(report) {
         out.table("### Costs that grow otherwise with size\n\n", &grid, "\n", ROOM_FOR_FOLDED);
     }
@@ -56,11 +59,15 @@ pub fn render(report: &Report) -> String {
 
 /// What the five rows are.
 fn account_of_means(report: &Report) -> String {
-    let elsewhere = if report.comparison.same_machine { "" } else { "; the baseline's come from another machine" };
+    let speeds = match (&report.comparison.paired, report.comparison.same_machine) {
+        (Some(paired), _) => format!(". {}", paired.lines().join(" ")),
+        (None, true) => ", shown and not gated.".to_owned(),
+        (None, false) => ", shown and not gated; the baseline's come from another machine.".to_owned(),
+    };
     let lines = [report.left_out_line(), report.header.not_measured_line()];
     let notes = lines.into_iter().flatten().map(|line| format!(" {line}")).collect::<String>();
     format!(
-        "<sub>Over all kernels and fixtures: geometric means of ratio, speeds and peak heap, mean of the accuracy loss in points. Speeds are CPU times of one thread, shown and not gated{elsewhere}. <i>Seen from</i> is the smallest change that would have been noticed.{}</sub>",
+        "<sub>Over all kernels and fixtures: geometric means of ratio, speeds and peak heap, mean of the accuracy loss in points. Speeds are CPU times of one thread{speeds} <i>Interval</i>: 95 % of the value after, or of the change where both builds were timed. <i>Seen from</i>: the smallest change that would have been noticed.{}</sub>",
         clip(&escape(&notes), LONGEST_ACCOUNT / 4)
     )
 }

@@ -6,7 +6,8 @@
 use serde_json::{Map, Value, json};
 
 use super::json;
-use super::tests::report;
+use super::tests::{paired, report};
+use crate::stats::decision::Finding;
 
 const SCHEMA: &str = include_str!("../../../docs/report.schema.json");
 
@@ -76,6 +77,11 @@ fn schema_and_report() -> (Value, Value) {
 fn reports_are_as_the_schema_says() {
     let (schema, report) = schema_and_report();
     assert_eq!(faults(&schema, &schema, &report, ""), Vec::<String>::new());
+    for finding in [Finding::Regression, Finding::Undecided] {
+        let report: Value = serde_json::from_str(&json::render(&paired(finding)).unwrap()).unwrap();
+        assert_eq!(faults(&schema, &schema, &report, ""), Vec::<String>::new());
+        assert!(report["times"].is_object());
+    }
 }
 
 #[test]

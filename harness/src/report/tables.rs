@@ -5,6 +5,10 @@ use super::summary::{KernelSummary, SummaryRow};
 use super::{ESTIMATE, Report, format, words};
 use crate::compare::{Row, Verdict};
 use crate::model::metric::{METRICS, Metric};
+use crate::stats::decision::Finding;
+
+/// Tensors of a group that are named; the JSON report names all.
+const NAMED: usize = 6;
 
 /// An empty cell.
 pub const NONE: &str = "–";
@@ -60,23 +64,30 @@ fn summary_change(row: &SummaryRow) -> String {
 
 /// Rows that are not as the baseline has them, most serious first.
 pub fn changes(report: &Report) -> Option<Grid> {
-    let worth = |r: &&Row| !matches!(r.verdict, None | Some(Verdict::Unchanged | Verdict::New));
+    let worth = |r: &&Row| r.paired.is_none() && !matches!(r.verdict, None | Some(Verdict::Unchanged | Verdict::New));
     let mut rows: Vec<_> = report.comparison.rows.iter().filter(worth).collect();
     rows.sort_by_key(|r| r.verdict);
     judged(report, &rows)
 }
 
-/// The same with the 95 % interval of each value after, without the rows of cases that failed: their line says why.
+/// The same and times of both builds, with intervals, without the rows of cases that failed: their line says why.
 pub fn changes_with_intervals(report: &Report) -> Grid {
-    let mut table = table(&["Verdict", "Kernel", "Fixture", "Metric", "Before", "After", "± 95 %", "Change", "Seen from"], 4);
+    let mut table = table(&["Verdict", "Kernel", "Fixture", "Metric", "Before", "After", "Change", "Interval", "Seen from"], 4);
     for row in words::changed(report).into_iter().filter(|r| r.verdict != Some(Verdict::Failed)) {
         let [before, after, change, seen_from] = judged_cells(report, row);
-        let interval = words::half_interval(row).map_or_else(|| NONE.to_owned(), |half| format::value(row.metric, half));
         let verdict = row.verdict.map_or(NONE, Verdict::word);
         let names = [verdict, &row.case.kernel, &row.case.fixture, row.metric.name].map(str::to_owned);
-        table.add_row(names.into_iter().chain([before, after, interval, change, seen_from]));
+        table.add_row(names.into_iter().chain([before, after, change, interval_cell(row), seen_from]));
     }
     table
+}
+
+/// The interval of a change that both builds were timed for, or what the value after may be off by.
+fn interval_cell(row: &Row) -> String {
+    match row.paired.as_ref().and_then(|p| p.interval) {
+        Some([low, high]) => format!("{} to {}", format::percent(low), format::percent(high)),
+        None => words::half_interval(row).map_or_else(|| NONE.to_owned(), |half| format!("± {}", format::value(row.metric, half))),
+    }
 }
 
 /// One line a metric: how many of its values are as the baseline has them or new, and the smallest change that all of the former would have shown.
@@ -116,7 +127,7 @@ pub fn kernels(report: &Report) -> Grid {
 
 /// Every row that has a verdict.
 pub fn all_judged(report: &Report) -> Option<Grid> {
-    judged(report, &report.comparison.rows.iter().filter(|r| r.verdict.is_some()).collect::<Vec<_>>())
+    judged(report, &report.comparison.rows.iter().filter(|r| r.verdict.is_some() && r.paired.is_none()).collect::<Vec<_>>())
 }
 
 fn judged(report: &Report, rows: &[&Row]) -> Option<Grid> {
@@ -136,8 +147,49 @@ pub fn judged_cells(report: &Report, row: &Row) -> [String; 4] {
         Some(Verdict::Failed) => "failed".to_owned(),
         _ => format!("{}{}", mark(report, row), value(row.after)),
     };
-    let change = format::change(row.metric, row.before, row.after);
+    // The change of paired times is that of blocks, not that of two medians.
+    let change =
+        row.paired.as_ref().and_then(|p| p.change).map_or_else(|| format::change(row.metric, row.before, row.after), format::percent);
     [value(row.before), after, change, seen_from_cell(row.metric, row.smallest_detectable)]
+}
+
+/// Times of both builds: all of them, or those that are not unchanged, most serious first.
+pub fn times(report: &Report, all: bool) -> Option<Grid> {
+    let mut rows: Vec<_> = report.comparison.rows.iter().filter_map(|r| Some((r, r.paired.as_ref()?))).collect();
+    if !all {
+        rows.retain(|(_, paired)| paired.finding != Finding::Equivalent);
+        rows.sort_by_key(|(_, paired)| Verdict::of(paired.finding));
+    }
+    let mut table =
+        table(&["Kernel", "Fixture", "Time of", "Before", "After", "Change", "Interval", "Wall", "Seen from", "Blocks", "Verdict"], 3);
+    for (row, paired) in &rows {
+        let value = |v: Option<f64>| v.map_or_else(|| NONE.to_owned(), |v| format::value(row.metric, v));
+        let change = |v: Option<f64>| v.map_or_else(|| NONE.to_owned(), format::percent);
+        table.add_row([
+            row.case.kernel.clone(),
+            row.case.fixture.clone(),
+            row.metric.name.split('_').next().unwrap_or_default().to_owned(),
+            value(row.before),
+            value(row.after),
+            change(paired.change),
+            paired.interval.map_or_else(|| NONE.to_owned(), |[a, b]| format!("{} to {}", format::percent(a), format::percent(b))),
+            change(paired.wall_change),
+            change(Some(paired.smallest_detectable).filter(|x| x.is_finite())),
+            paired.blocks.to_string(),
+            Verdict::of(paired.finding).word().to_owned(),
+        ]);
+    }
+    (!rows.is_empty()).then_some(table)
+}
+
+/// Times that are not decided, and what would decide them.
+pub fn undecided(report: &Report) -> Option<Grid> {
+    let open = report.comparison.paired.as_ref()?.undecided();
+    let mut table = table(&["Kernel", "Fixture", "Time of", "Undecided because"], 4);
+    for u in &open {
+        table.add_row([u.item.case.kernel.as_str(), &u.item.case.fixture, u.item.operation.word(), &u.why]);
+    }
+    (!open.is_empty()).then_some(table)
 }
 
 /// What stands before a row's value.
@@ -167,7 +219,10 @@ pub fn passed_through(report: &Report) -> Option<Grid> {
         reasons.dedup();
         for reason in reasons {
             let group: Vec<_> = tensors.iter().filter(|t| t.reason == reason).collect();
-            let names = group.iter().map(|t| t.name.as_str()).collect::<Vec<_>>().join(", ");
+            let mut names = group.iter().take(NAMED).map(|t| t.name.as_str()).collect::<Vec<_>>().join(", ");
+            if let Some(more) = group.len().checked_sub(NAMED).filter(|&more| more > 0) {
+                names = format!("{names} and {more} more");
+            }
             let bytes = group.iter().map(|t| t.bytes).sum::<u64>();
             table.add_row([case.kernel.clone(), case.fixture.clone(), names, bytes.to_string(), reason.to_owned()]);
         }

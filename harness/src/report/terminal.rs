@@ -68,6 +68,12 @@ pub fn render(report: &Report) -> String {
     if let Some(table) = tables::changes(report) {
         let _ = writeln!(out, "Not as in the baseline:\n{}\n", show(table));
     }
+    if let Some(table) = tables::times(report, false) {
+        let _ = writeln!(out, "Times that changed or are not decided:\n{}\n", show(table));
+    }
+    if let Some(table) = tables::undecided(report) {
+        let _ = writeln!(out, "What would decide the rest:\n{}\n", show(table));
+    }
     if let Some(table) = scaling::changes(report) {
         let _ = writeln!(out, "Costs that grow otherwise with the size of the model:\n{}\n", show(table));
     }
@@ -79,7 +85,7 @@ pub fn render(report: &Report) -> String {
         let cases = report.passed_through.len();
         let _ = writeln!(
             out,
-            "{tensors} tensors, in {cases} of {} cases, passed through unchanged and are counted; the Markdown report names each.",
+            "{tensors} tensors, in {cases} of {} cases, passed through unchanged and are counted; the JSON report names each.",
             report.cases
         );
     }
@@ -90,7 +96,9 @@ pub fn render(report: &Report) -> String {
     for line in [report.left_out_line(), report.header.not_measured_line()].into_iter().flatten().chain(limits) {
         let _ = writeln!(out, "{line}");
     }
-    let _ = writeln!(out, "Times are shown, not gated: they were not sampled beside the baseline's build.");
+    for line in report.time_lines() {
+        let _ = writeln!(out, "{line}");
+    }
     let _ = writeln!(out, "{}", report.verdict_line());
     out
 }

@@ -3,11 +3,13 @@
 use super::{Described, Report, csv, form, github, html, json, junit, markdown, plot, pr, pr_body, terminal};
 use crate::baseline::Baseline;
 use crate::compare::Comparison;
+use crate::compare::tests::judged;
 use crate::filter::Filter;
 use crate::model::machine::Machine;
 use crate::model::record::tests::case;
 use crate::model::record::{CaseFailure, CaseRecord};
 use crate::policy::Policy;
+use crate::stats::decision::Finding;
 use crate::store::Run;
 use weighbridge::artifact::PassedThrough;
 
@@ -215,7 +217,9 @@ fn the_page_needs_nothing_from_elsewhere_and_escapes_names() {
 
 #[test]
 fn every_form_can_be_made_of_every_report() {
-    for report in [report(), one_of_each(), compared(vec![], vec![]), compared(vec![case("int4", "mlp")], vec![])] {
+    for report in
+        [report(), one_of_each(), paired(Finding::Undecided), compared(vec![], vec![]), compared(vec![case("int4", "mlp")], vec![])]
+    {
         for form in form::FORMS {
             (form.render)(&report).unwrap();
         }
@@ -240,5 +244,52 @@ fn a_fixture_on_a_grid_has_no_headline_ratio_and_the_reports_say_so() {
     assert_eq!(report.summaries[0].rows[0].after, None);
     for text in [terminal::render(&report), markdown::render(&report)] {
         assert!(text.contains("Not in the mean ratios: coarse (grid of q4_1); values that were rounded"), "{text}");
+    }
+}
+
+/// A report in which the times of both builds were found so.
+pub(crate) fn paired(finding: Finding) -> Report {
+    let run = run_of(vec![case("int4", "mlp")]);
+    let policy = Policy::parse(crate::policy::EMBEDDED, "embedded").unwrap();
+    let mut comparison = Comparison::new(&Baseline::of_run(&run), &run, &policy, &Filter::all()).unwrap();
+    comparison.add_paired(judged(finding), &policy);
+    Report::new(&run, comparison, &policy, &Filter::all(), vec![described("mlp", None)])
+}
+
+#[test]
+fn a_comment_and_a_page_show_intervals_of_times_and_what_would_decide_the_rest() {
+    let slower = paired(Finding::Regression);
+    let comment = pr::render(&slower);
+    let line =
+        comment.lines().find(|l| l.starts_with("|regression|int4|mlp|encode_seconds_per_mb|")).unwrap_or_else(|| panic!("{comment}"));
+    assert!(line.contains("|+3.00 %|+2.50 % to +3.50 %|"), "{line}");
+    assert!(comment.starts_with("**Regression: 1 metric of 1 case got worse: encode_seconds_per_mb.**") && !comment.contains("not gated"));
+    let page = html::render(&slower).unwrap();
+    assert!(page.contains("+2.50 % to +3.50 %") && page.contains("[0.025,0.035]") && page.contains("id=\"changes\""));
+    let open = paired(Finding::Undecided);
+    for text in [pr::render(&open), html::render(&open).unwrap()] {
+        assert!(text.contains("What would decide the rest") && text.contains("it wants 12 blocks"), "{text}");
+    }
+}
+
+#[test]
+fn times_of_both_builds_are_shown_with_their_interval_and_what_would_decide_the_rest() {
+    let slower = paired(Finding::Regression);
+    for text in [terminal::render(&slower), markdown::render(&slower)] {
+        let line = text.lines().find(|l| l.contains("+2.50 % to +3.50 %")).unwrap_or_else(|| panic!("no interval:\n{text}"));
+        for cell in ["int4", "encode", "0.002000 s/MB", "0.002060 s/MB", "+3.00 %", "+4.00 %", "+1.00 %", "64", "regression"] {
+            assert!(line.contains(cell), "no '{cell}' in:\n{line}");
+        }
+        assert!(text.contains("commit 0123456789ab (8 links) against the work tree (8 links)") && text.contains("(seed 7)"), "{text}");
+        assert!(!text.contains("not gated"), "{text}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&json::render(&slower).unwrap()).unwrap();
+    assert_eq!((&json["outcome"], &json["times"]["decided"]), (&"regression".into(), &1.into()));
+    let row = json["rows"].as_array().unwrap().iter().find(|r| r["metric"] == "encode_seconds_per_mb").unwrap();
+    assert_eq!((&row["paired"]["interval"][1], &row["paired"]["share-of-model"]), (&0.035.into(), &0.5.into()));
+    assert!(csv::render(&slower).unwrap().contains("regression,,0.025,0.035,0.04,64"));
+    let open = paired(Finding::Undecided);
+    for text in [terminal::render(&open), markdown::render(&open)] {
+        assert!(text.lines().any(|l| l.contains("encode") && l.contains("it wants 12 blocks")), "{text}");
     }
 }

@@ -21,6 +21,10 @@ pub fn verdict(report: &Report) -> String {
         Outcome::Regression => format!("Regression: {}", of(Verdict::Regression, "got worse")),
         Outcome::Missing if c.measured_cases == 0 => "Missing: nothing was measured.".to_owned(),
         Outcome::Missing => format!("Missing: {}", of(Verdict::Missing, "that the baseline has were not measured")),
+        Outcome::Unfit => {
+            let why = c.paired.as_ref().and_then(|p| p.unfit.clone()).unwrap_or_default();
+            format!("Unfit: this machine cannot measure what was asked: {why}.")
+        }
         Outcome::Inconclusive => format!("Inconclusive: {}", of(Verdict::Inconclusive, "could not be decided")),
         Outcome::CaseFailed => {
             let worse = c.count(Verdict::Regression);

@@ -85,7 +85,8 @@ fn row_of(kernel: &str, quantity: &'static Quantity, points: &[Point], policy: &
     let gated = match policy.metric(quantity.metric).gate {
         GateWhen::Always => true,
         GateWhen::SameMachine => same_machine,
-        GateWhen::Never => false,
+        // How a cost grows with size is not what two builds are compared for.
+        GateWhen::Paired | GateWhen::Never => false,
     };
     let tolerance = gated.then(|| policy.exponent_tolerance(quantity.name));
     let largest = both.iter().max_by(|a, b| a.0.parameters.total_cmp(&b.0.parameters)).map(|(p, before)| p.after / before);

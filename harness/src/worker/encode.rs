@@ -15,7 +15,7 @@ use super::timing::{self, Beside};
 use crate::seed_lists;
 
 /// A tensor's parts, or why it passes through.
-fn encode_tensor(kernel: &dyn AnyKernel, tensor: &Tensor, grams: &Grams) -> Result<Parts, String> {
+pub fn encode_tensor(kernel: &dyn AnyKernel, tensor: &Tensor, grams: &Grams) -> Result<Parts, String> {
     match tensor {
         Tensor::Weights(weights) => {
             let context = Context { gram: grams.get(&weights.info().name), seedlm_lists: seed_lists::given(), ..Context::default() };

@@ -2,11 +2,13 @@
 //!
 //! The built-in kernels are served by `weighbridge worker`; any other program that speaks [`protocol`] can take its place.
 
+pub mod batch;
 pub mod calibration;
 pub(crate) mod check;
 pub mod client;
 pub(crate) mod decode;
 pub(crate) mod encode;
+pub mod excerpt;
 pub mod heap;
 pub mod model;
 pub mod protocol;

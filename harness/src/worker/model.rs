@@ -75,6 +75,14 @@ impl Model {
         }
     }
 
+    /// All tensors at once; read anew where the model is streamed.
+    pub fn all(&self) -> Result<Cow<'_, [Tensor]>, FileError> {
+        match &self.tensors {
+            Tensors::Resident(tensors) => Ok(Cow::Borrowed(tensors)),
+            Tensors::Streamed(file) => self.names.iter().map(|name| read(file, name)).collect::<Result<_, _>>().map(Cow::Owned),
+        }
+    }
+
     /// All tensors at once, for small models.
     pub fn into_tensors(self) -> Result<Vec<Tensor>, FileError> {
         match self.tensors {

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use weighbridge::artifact::PassedThrough;
 
+use super::batch::{Batch, BatchTimes};
+
 /// Version of this protocol; a worker answers `hello` with its own.
 pub const VERSION: u32 = 1;
 
@@ -57,6 +59,8 @@ pub enum Request {
         /// How long and on how many threads.
         sampling: Sampling,
     },
+    /// Time a stated number of passes in a fresh process, for the comparison of two builds.
+    TimeBatch(Batch),
     /// Compare a decoded model with the original, and with what the kernel promised.
     Check {
         /// Kernel specification, for its promise.
@@ -140,6 +144,8 @@ pub enum Reply {
         /// SHA-256 of what was made on that many threads: parts for encode, decoded tensors for decode.
         sha256: String,
     },
+    /// To `time-batch`.
+    BatchTimed(BatchTimes),
     /// To `check`.
     Checked(Checked),
     /// To `calibrate`.

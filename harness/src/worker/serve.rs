@@ -11,6 +11,7 @@ use weighbridge::safefile::SafeFile;
 use weighbridge::simd::Level;
 use weighbridge::weights::Weights;
 
+use super::batch;
 use super::calibration::{self, Grams};
 use super::check::check;
 use super::decode::{decode, time_decode};
@@ -28,11 +29,12 @@ struct Worker {
     registry: Registry,
     model: Model,
     grams: Grams,
+    extra_work: Option<f64>,
 }
 
-/// Serves requests until `bye` or the end of the input.
-pub fn serve(registry: Registry, input: impl BufRead, mut output: impl Write) -> std::io::Result<()> {
-    let mut worker = Worker { registry, model: Model::empty(), grams: Grams::new() };
+/// Serves requests until `bye` or the end of the input. `extra_work` is a share of work to do on top while `time-batch` is answered.
+pub fn serve(registry: Registry, extra_work: Option<f64>, input: impl BufRead, mut output: impl Write) -> std::io::Result<()> {
+    let mut worker = Worker { registry, model: Model::empty(), grams: Grams::new(), extra_work };
     for line in input.lines() {
         let line = line?;
         let reply = match serde_json::from_str::<Request>(&line) {
@@ -89,6 +91,9 @@ impl Worker {
                 pool(1)?.install(|| decode(&reader, &output)).map(Reply::Decoded)
             }
             Request::TimeDecode { artifact, sampling } => time_decode(&ArtifactReader::open(&artifact, &self.registry)?, sampling),
+            Request::TimeBatch(request) => {
+                batch::time_batch(&self.model.all()?, &self.grams, &self.registry, &request, self.extra_work).map(Reply::BatchTimed)
+            }
             Request::Check { kernel, artifact, model, decoded, passed_through, calibration } => {
                 let kernel = self.registry.parse(&kernel)?;
                 let grams = calibration.as_deref().map(calibration::read).transpose()?.unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use predicates::str::contains;
 
-use crate::support::{QUICK, output_of, project, weighbridge};
+use crate::support::{QUICK, output_of, project, repository, weighbridge};
 
 #[test]
 fn every_command_has_help_with_an_example() {
@@ -14,6 +14,7 @@ fn every_command_has_help_with_an_example() {
         &["golden", "add"],
         &["fixtures", "list"],
         &["fixtures", "fetch"],
+        &["fixtures", "figures"],
         &["fixtures", "convert"],
         &["run"],
         &["merge"],
@@ -48,6 +49,26 @@ fn lists_are_filtered_and_come_as_json() {
     assert!(list(&["suites"]).contains("mini"));
     let kernels = output_of(weighbridge().args(["kernels", "show", "int4:group=64"]), 0);
     assert!(kernels.contains("group") && kernels.contains("64") && kernels.contains("default"), "{kernels}");
+}
+
+#[test]
+fn figures_of_originals_stand_beside_independent_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let (fixtures, committed) = (folder.path().join("fixtures"), repository().join("fixtures"));
+    std::fs::create_dir_all(folder.path().join("baselines")).unwrap();
+    std::fs::create_dir(&fixtures).unwrap();
+    for name in ["weights", "data"] {
+        std::os::unix::fs::symlink(committed.join(name), fixtures.join(name)).unwrap();
+    }
+    let manifest = std::fs::read_to_string(committed.join("cnn-mnist.toml")).unwrap();
+    let figures = |manifest: &str, code: i32| {
+        std::fs::write(fixtures.join("cnn-mnist.toml"), manifest).unwrap();
+        output_of(weighbridge().args(["fixtures", "figures", "--root"]).arg(folder.path()), code)
+    };
+    let agreeing = figures(&manifest, 0);
+    assert!(agreeing.contains("top1_accuracy") && agreeing.contains("98.1000") && agreeing.contains("agrees"), "{agreeing}");
+    let other = manifest.replace("value = 98.10,", "value = 98.15,");
+    assert!(other != manifest && figures(&other, 6).contains("DIFFERS"));
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod interruption;
 mod migration;
 mod mixed;
 mod page;
+mod paired;
 mod registry;
 mod shards;
 mod support;

@@ -26,6 +26,8 @@ struct Rows {
     half: Vec<Option<f64>>,
     seen: Vec<Option<f64>>,
     verdict: Vec<i8>,
+    /// Of rows whose times were taken of both builds in turns: index, change, and the ends of its interval.
+    paired: Vec<(usize, Option<f64>, Option<[f64; 2]>)>,
     /// Indices of rows whose value after is an estimate.
     estimates: Vec<usize>,
 }
@@ -100,6 +102,7 @@ pub fn json(report: &Report, figures: &[Figure]) -> serde_json::Result<String> {
         half: source.iter().map(words::half_interval).collect(),
         seen: source.iter().map(|r| r.smallest_detectable).collect(),
         verdict: source.iter().map(|r| verdict(r.verdict)).collect(),
+        paired: source.iter().enumerate().filter_map(|(i, r)| r.paired.as_ref().map(|p| (i, p.change, p.interval))).collect(),
         estimates: estimates.map(|(i, _)| i).collect(),
     };
     let kernel_table = tables::kernels(report);

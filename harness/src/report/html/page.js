@@ -163,6 +163,7 @@
   function showValues(place) {
     const { rows, kernels, fixtures, metrics, verdicts } = data;
     const estimates = new Set(rows.estimates);
+    const paired = new Map(rows.paired.map(([i, change, interval]) => [i, { change, interval }]));
     const rank = (names) => {
       const order = names.map((_, i) => i).sort((a, b) => collator.compare(names[a], names[b]));
       const ranks = new Array(names.length);
@@ -172,18 +173,25 @@
     const ranks = { kernel: rank(kernels), fixture: rank(fixtures) };
     const verdict = (i) => (rows.verdict[i] < 0 ? "shown" : verdicts[rows.verdict[i]]);
     const share = (i) => {
+      if (paired.has(i)) return paired.get(i).change;
       const [before, after] = [rows.before[i], rows.after[i]];
       return before === null || after === null ? null : before === after ? 0 : before === 0 ? null : after / before - 1;
     };
     const metric = (i) => metrics[rows.metric[i]];
+    const change = (i) => (paired.has(i) && paired.get(i).change !== null ? percent(paired.get(i).change) : changeOf(metric(i), rows.before[i], rows.after[i]));
+    const interval = (i) => {
+      const ends = paired.get(i)?.interval;
+      if (ends) return `${percent(ends[0])} to ${percent(ends[1])}`;
+      return rows.half[i] === null ? NONE : `± ${valueOf(metric(i), rows.half[i])}`;
+    };
     const columns = [
       { name: "Kernel", text: (i) => kernels[rows.kernel[i]], key: (i) => ranks.kernel[rows.kernel[i]] },
       { name: "Fixture", text: (i) => fixtures[rows.fixture[i]], key: (i) => ranks.fixture[rows.fixture[i]] },
       { name: "Metric", text: (i) => metric(i).name, key: (i) => rows.metric[i] },
       { name: "Before", number: true, text: (i) => valueOf(metric(i), rows.before[i]), key: (i) => rows.before[i] },
       { name: "After", number: true, text: (i) => (estimates.has(i) ? "≈ " : "") + valueOf(metric(i), rows.after[i]), key: (i) => rows.after[i] },
-      { name: "± 95 %", number: true, text: (i) => valueOf(metric(i), rows.half[i]), key: (i) => rows.half[i] },
-      { name: "Change", number: true, text: (i) => changeOf(metric(i), rows.before[i], rows.after[i]), key: share },
+      { name: "Change", number: true, text: change, key: share },
+      { name: "Interval", number: true, text: interval, key: (i) => { const ends = paired.get(i)?.interval; return ends ? ends[1] - ends[0] : rows.half[i]; } },
       { name: "Seen from", number: true, text: (i) => (rows.seen[i] === 0 ? "any" : valueOf(metric(i), rows.seen[i])), key: (i) => rows.seen[i] },
       { name: "Verdict", verdict: true, text: verdict, key: (i) => (rows.verdict[i] < 0 ? verdicts.length : rows.verdict[i]) },
     ];

@@ -67,6 +67,8 @@ struct Contents<'a> {
     five: Option<Shown>,
     failures: Vec<(String, String, String)>,
     changes: Option<Shown>,
+    undecided: Option<Shown>,
+    times: Vec<String>,
     growth: Option<Shown>,
     kernels: usize,
     figures: Vec<Drawn<'a>>,
@@ -82,7 +84,7 @@ struct Contents<'a> {
 const fn tone(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Pass => "good",
-        Outcome::Inconclusive => "unsure",
+        Outcome::Inconclusive | Outcome::Unfit => "unsure",
         Outcome::CaseFailed | Outcome::Regression | Outcome::Missing => "bad",
     }
 }
@@ -109,6 +111,8 @@ pub fn render(report: &Report) -> Result<String, PageError> {
         five: report.summaries.last().map(|all| Shown::of(tables::five_rows(all))),
         failures: c.failures.iter().map(|f| (f.case.to_string(), f.stage.clone(), f.message.clone())).collect::<Vec<_>>(),
         changes: Some(tables::changes_with_intervals(report)).filter(|g| !g.is_empty()).map(Shown::of),
+        undecided: tables::undecided(report).map(Shown::of),
+        times: report.time_lines(),
         growth: scaling::changes(report).map(Shown::of),
         kernels: report.summaries.len().saturating_sub(1),
         figures: drawn,

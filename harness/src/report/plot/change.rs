@@ -34,6 +34,10 @@ fn marker(verdict: Verdict) -> Marker {
 fn worse_by(row: &Row) -> Option<(f64, Option<(f64, f64)>)> {
     let sign = if row.metric.direction == Direction::Higher { -100.0 } else { 100.0 };
     let change = sign * row.relative_change()?;
+    if let Some([low, high]) = row.paired.as_ref().and_then(|p| p.interval) {
+        // Times: lower is better, so that the change is the one for the worse.
+        return Some((change, Some((100.0 * low, 100.0 * high))));
+    }
     let before = row.before.filter(|b| *b != 0.0)?;
     let half = words::half_interval(row).map(|half| 100.0 * half / before.abs());
     Some((change, half.map(|h| (change - h, change + h))))
@@ -66,7 +70,7 @@ pub fn draw_changes(report: &Report) -> Result<Vec<Figure>, PlotError> {
         id: "changes".to_owned(),
         title: "What changed".to_owned(),
         caption: format!(
-            "Right of the line is worse, whichever way the metric counts. Lines through marks are 95 % intervals of the value after, where an error is known; bands are what would not have been noticed. The axis is even below {LINEAR_BELOW} % and logarithmic above.{more}"
+            "Right of the line is worse, whichever way the metric counts. Lines through marks are intervals of the change of times of both builds, and 95 % intervals of the value after where else an error is known; bands are what would not have been noticed. The axis is even below {LINEAR_BELOW} % and logarithmic above.{more}"
         ),
         svg,
         data: tables::changes_with_intervals(report),
@@ -127,13 +131,17 @@ pub fn draw_speeds(report: &Report) -> Result<Vec<Figure>, PlotError> {
     rows.truncate(MOST_ROWS);
     let legend = sides.iter().enumerate().map(|(i, (name, _))| Entry { marker: Some(Marker::of_series(i)), name: (*name).to_owned() });
     let svg = dots::draw(&rows, "change of speed, per cent", Scale::Linear, Some(0.0), legend.collect())?;
-    let machine = if report.comparison.same_machine { "a machine of the same kind, at another time" } else { "another machine" };
+    let times = match (report.comparison.paired.is_some(), report.comparison.same_machine) {
+        (true, _) => "Where both builds were timed in turns, those times are taken",
+        (false, true) => "The baseline's times come from a machine of the same kind, at another time; they are shown and do not gate",
+        (false, false) => "The baseline's times come from another machine; they are shown and do not gate",
+    };
     let more = if left_out > 0 { format!(" {} more in the table.", words::count(left_out, "kernel")) } else { String::new() };
     Ok(vec![Figure {
         id: "speed-changes".to_owned(),
         title: "Speeds before and after".to_owned(),
         caption: format!(
-            "Right of the line is faster: geometric means over fixtures, with Student's 95 % interval over them. The baseline's times come from {machine}; they are shown and do not gate.{more}"
+            "Right of the line is faster: geometric means over fixtures, with Student's 95 % interval over them. {times}.{more}"
         ),
         svg,
         data,

@@ -1,0 +1,247 @@
+//! The part of `gate` that compares times of two builds: makes both, names what is compared, shows progress.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use weighbridge::registry::Registry;
+
+use super::CliError;
+use super::arguments::GateArguments;
+use super::gate::{command_line, filter_of};
+use super::workspace::{Workspace, own_worker};
+use crate::builds::{Build, Maker};
+use crate::compare::time_metric;
+use crate::measure::calibration;
+use crate::measure::plan::Plan;
+use crate::paired::item::Candidate;
+use crate::paired::{Event, Judged, Options, TrialJudge, judged, run};
+use crate::policy::Policy;
+use crate::stats::decision::log_ratio;
+use crate::stats::trial;
+use crate::store::Run;
+use crate::worker::batch::Operation;
+use crate::worker::protocol::Samples;
+
+/// Links of a side: half of them for the search, the others for confirmations.
+const LINKS: u32 = 8;
+/// Copies of a program that cannot be linked.
+const COPIES: u32 = 4;
+
+/// Baseline and candidate, where the arguments ask for a comparison of times.
+pub fn builds(arguments: &GateArguments, workspace: &Workspace) -> Result<Option<[Build; 2]>, CliError> {
+    let quiet = arguments.measure.quiet;
+    let say = |line: &str| {
+        if !quiet {
+            eprintln!("{line}");
+        }
+    };
+    let maker = |variants| Maker { root: &workspace.root, variants, say: &say };
+    let asked = &arguments.paired;
+    let baseline = match (&asked.against, &asked.baseline_bin) {
+        (Some(revision), _) => maker(LINKS).revision(revision)?,
+        (None, Some(program)) => maker(COPIES).program(program, "baseline")?,
+        (None, None) => return Ok(None),
+    };
+    let candidate = match (&arguments.measure.worker, &asked.against) {
+        (Some(program), _) => maker(COPIES).program(program, "candidate")?,
+        (None, Some(_)) => maker(LINKS).work_tree()?,
+        (None, None) => maker(COPIES).program(&std::env::current_exe()?, "candidate")?,
+    };
+    Ok(Some([baseline, candidate]))
+}
+
+/// Compares the times of both builds on every case of the run that passed its check.
+pub fn compare(
+    arguments: &GateArguments,
+    [baseline, candidate]: [Build; 2],
+    run_: &Run,
+    output: &Path,
+    workspace: &Workspace,
+    policy: &Policy,
+    registry: &Registry,
+) -> Result<Judged, CliError> {
+    let own = own_worker(arguments.measure.case_timeout, arguments.measure.memory_limit)?;
+    let statistics = tempfile::tempdir()?;
+    let candidates = candidates(arguments, run_, statistics.path(), workspace, policy, registry)?;
+    let options = Options {
+        baseline,
+        candidate,
+        own,
+        output: output.to_owned(),
+        seed: arguments.paired.seed,
+        budget: arguments.paired.budget,
+        batch_ns: u64::try_from(arguments.paired.batch.as_nanos()).unwrap_or(u64::MAX),
+        planted: arguments.paired.plant,
+        resume: arguments.measure.resume,
+        command: command_line(),
+    };
+    let items = candidates.iter().map(|c| c.operations.len()).sum();
+    let plan = plan_of(policy);
+    let mut judge = TrialJudge::new(plan, items).map_err(|e| CliError::Unexpected(e.to_string()))?;
+    let progress = Progress::new(arguments.measure.quiet);
+    let compared = run(&candidates, &options, &mut judge, &|event| progress.observe(event))?;
+    drop(progress);
+    judged(&compared, &judge).map_err(|e| CliError::Unexpected(e.to_string()))
+}
+
+/// The plan of a trial: the smallest change that counts is the policy's, and what passes as equal or must be seen are twice and four times that.
+fn plan_of(policy: &Policy) -> trial::Plan {
+    let tolerance = |operation| policy.metric(time_metric(operation)).relative_tolerance;
+    let default = trial::Plan::default();
+    let practical = log_ratio(100.0 * tolerance(Operation::Encode).max(tolerance(Operation::Decode))).max(default.practical);
+    trial::Plan { practical, margin: 2.0 * practical, wanted: 4.0 * practical, ..default }
+}
+
+/// Cases that passed their check, with what a single run says of their times.
+fn candidates(
+    arguments: &GateArguments,
+    run_: &Run,
+    statistics: &Path,
+    workspace: &Workspace,
+    policy: &Policy,
+    registry: &Registry,
+) -> Result<Vec<Candidate>, CliError> {
+    let filter = filter_of(&arguments.measure.filter)?;
+    let plan = Plan::new(&run_.header.suite, policy, workspace.fixtures()?, &arguments.measure.also, &filter, registry, &workspace.root)?;
+    let operations: Vec<_> = [Operation::Encode, Operation::Decode].into_iter().filter(|&o| filter.takes_metric(time_metric(o))).collect();
+    let own = own_worker(arguments.measure.case_timeout, arguments.measure.memory_limit)?;
+    let (mut candidates, mut sampled) = (Vec::new(), 0usize);
+    for record in run_.records.iter().filter(|r| r.failure.is_none() && plan.cases.contains(&r.case)) {
+        let (Some(measured), Some(fixture)) = (&record.measured, plan.fixtures.get(&record.case.fixture)) else { continue };
+        if measured.sampled.is_some() {
+            sampled += 1;
+            continue;
+        }
+        let calibration =
+            calibration(fixture, statistics, &own).map_err(|e| CliError::Unexpected(format!("{}: {}", record.case, e.message)))?;
+        candidates.push(Candidate {
+            kernel: plan.text(&record.case.kernel),
+            model: fixture.weights_path()?,
+            calibration,
+            input_bytes: measured.checked.input_bytes,
+            operations: operations.clone(),
+            encode_ns: pass_ns(&measured.encode_times),
+            decode_ns: pass_ns(&measured.decode_times),
+            case: record.case.clone(),
+        });
+    }
+    if sampled > 0 {
+        eprintln!("times of {sampled} cases are not compared: they are measured on samples of large models");
+    }
+    Ok(candidates)
+}
+
+/// Shortest pass of a run's samples: a hint for how much of a model a batch has time for.
+fn pass_ns(samples: &Samples) -> u64 {
+    samples.cpu_ns.iter().min().map_or(1, |ns| ns / samples.repetitions.max(1))
+}
+
+/// Progress of a comparison: a bar on a terminal, plain lines elsewhere.
+struct Progress {
+    bar: Option<ProgressBar>,
+    quiet: bool,
+    state: Mutex<State>,
+}
+
+struct State {
+    items: usize,
+    prepared: usize,
+    said: Instant,
+}
+
+/// Plain lines come no more often than this.
+const BETWEEN_LINES: Duration = Duration::from_secs(10);
+
+impl Progress {
+    fn new(quiet: bool) -> Self {
+        let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+        let bar = (terminal && !quiet).then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            let style = ProgressStyle::with_template("{prefix:>10} {bar:30} {pos}/{len} {elapsed} {wide_msg}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.enable_steady_tick(Duration::from_millis(200));
+            bar
+        });
+        Self { bar, quiet, state: Mutex::new(State { items: 0, prepared: 0, said: Instant::now() }) }
+    }
+
+    fn observe(&self, event: Event<'_>) {
+        let Ok(mut state) = self.state.lock() else { return };
+        match event {
+            Event::Started(items) => {
+                state.items = items;
+                self.begin("prepare", items);
+            }
+            Event::Prepared(item, left_out) => {
+                state.prepared += 1;
+                if let Some(left_out) = left_out {
+                    self.line(&format!("not compared: {item}: at {}: {}", left_out.stage, left_out.message));
+                }
+                if let Some(bar) = &self.bar {
+                    bar.set_position(state.prepared as u64);
+                    bar.set_message(item.to_string());
+                }
+            }
+            Event::Comparing => {
+                self.line(&format!("prepared {} times to compare", state.prepared));
+                self.begin("compare", state.items);
+            }
+            Event::Block { undecided, blocks, left } => {
+                let decided = state.items.saturating_sub(undecided);
+                let text = format!("{blocks} blocks, {} s left", left.as_secs());
+                if let Some(bar) = &self.bar {
+                    bar.set_position(decided as u64);
+                    bar.set_message(text);
+                } else if state.said.elapsed() > BETWEEN_LINES {
+                    state.said = Instant::now();
+                    self.line(&format!("decided {decided}/{}: {text}", state.items));
+                }
+            }
+        }
+    }
+
+    fn begin(&self, what: &'static str, length: usize) {
+        if let Some(bar) = &self.bar {
+            bar.set_prefix(what);
+            bar.set_length(length as u64);
+            bar.set_position(0);
+        }
+    }
+
+    fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(text),
+            None if self.quiet => {}
+            None => eprintln!("{text}"),
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_counts_as_a_change_is_the_policys_and_never_below_the_floor() {
+        let policy = Policy::parse(crate::policy::EMBEDDED, "embedded").unwrap();
+        let plan = plan_of(&policy);
+        assert!((plan.practical - 1.005f64.ln()).abs() < 1e-12 && plan.margin == 2.0 * plan.practical);
+        let times = |tolerance: &str| {
+            let entry = |name: &str| format!("[metrics.{name}]\ngate = \"paired\"\nrelative-tolerance = {tolerance}\nreason = \"r\"\n");
+            let text = format!("version = 1\n[suites]\n{}{}", entry("encode_seconds_per_mb"), entry("decode_seconds_per_mb"));
+            plan_of(&Policy::parse(&text, "p").unwrap()).practical
+        };
+        assert!((times("0.03") - 1.03f64.ln()).abs() < 1e-12);
+        assert_eq!(times("0.0001"), trial::Plan::default().practical);
+    }
+}
