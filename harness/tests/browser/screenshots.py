@@ -24,7 +24,8 @@ def main():
             # The head stays above what is scrolled to, and would lie on the pictures.
             browser.evaluate("document.querySelector('header').style.position = 'static'")
             browser.evaluate("document.querySelectorAll('figure').forEach(f => { f.style.contentVisibility = 'visible'; })")
-            browser.screenshot(os.path.join(folder, f"values-{scheme}.png"), "#all-values")
+            browser.evaluate("document.getElementById('all-values').scrollIntoView()")
+            browser.screenshot(os.path.join(folder, f"values-{scheme}.png"))
             figures = browser.evaluate("[...document.querySelectorAll('figure')].map(f => f.id)")
             for name in figures:
                 # The maps of all fixtures look alike; the first stands for them.

@@ -25,7 +25,7 @@ fn title(quantity: &Quantity) -> String {
 }
 
 /// Of rows in order of their exponents, some that are spread evenly over them: the first and the last among them.
-fn spread<'a>(mut rows: Vec<&'a ScalingRow>) -> Vec<&'a ScalingRow> {
+fn spread(mut rows: Vec<&ScalingRow>) -> Vec<&ScalingRow> {
     rows.sort_by(|a, b| a.after.exponent.total_cmp(&b.after.exponent));
     let n = rows.len();
     if n <= MOST_KERNELS {
