@@ -188,12 +188,12 @@
       { name: "Kernel", text: (i) => kernels[rows.kernel[i]], key: (i) => ranks.kernel[rows.kernel[i]] },
       { name: "Fixture", text: (i) => fixtures[rows.fixture[i]], key: (i) => ranks.fixture[rows.fixture[i]] },
       { name: "Metric", text: (i) => metric(i).name, key: (i) => rows.metric[i] },
+      { name: "Verdict", verdict: true, text: verdict, key: (i) => (rows.verdict[i] < 0 ? verdicts.length : rows.verdict[i]) },
       { name: "Before", number: true, text: (i) => valueOf(metric(i), rows.before[i]), key: (i) => rows.before[i] },
       { name: "After", number: true, text: (i) => (estimates.has(i) ? "≈ " : "") + valueOf(metric(i), rows.after[i]), key: (i) => rows.after[i] },
       { name: "Change", number: true, text: change, key: share },
       { name: "Interval", number: true, text: interval, key: (i) => { const ends = paired.get(i)?.interval; return ends ? ends[1] - ends[0] : rows.half[i]; } },
       { name: "Seen from", number: true, text: (i) => (rows.seen[i] === 0 ? "any" : valueOf(metric(i), rows.seen[i])), key: (i) => rows.seen[i] },
-      { name: "Verdict", verdict: true, text: verdict, key: (i) => (rows.verdict[i] < 0 ? verdicts.length : rows.verdict[i]) },
     ];
     const used = (list) => [...new Set(list)].sort((a, b) => a - b);
     const usedMetrics = used(rows.metric);
