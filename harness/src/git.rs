@@ -21,6 +21,32 @@ pub fn work_tree(path: &Path) -> Option<WorkTree> {
     Some(WorkTree { commit, dirty })
 }
 
+/// What differs between a commit and the place where it left the main branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changes {
+    /// Commit of that place, hexadecimal.
+    pub base: String,
+    /// Files added, changed, removed or renamed, by path.
+    pub files: Vec<String>,
+}
+
+/// Names of the main branch, in the order in which they are tried after the one that CI names for a pull request.
+const MAIN_BRANCHES: [&str; 5] = ["refs/remotes/origin/HEAD", "origin/main", "origin/master", "main", "master"];
+
+/// Changes of a commit, or of HEAD, against the main branch; `None` outside a repository, without a main branch or the commit.
+pub fn changes(path: &Path, commit: Option<&str>, base_branch: Option<&str>) -> Option<Changes> {
+    let repository = git2::Repository::discover(path).ok()?;
+    let commit = repository.revparse_single(commit.unwrap_or("HEAD")).ok()?.peel_to_commit().ok()?;
+    let named = base_branch.filter(|b| !b.is_empty()).map(|b| format!("origin/{b}"));
+    let mut names = named.iter().map(String::as_str).chain(MAIN_BRANCHES);
+    let main = names.find_map(|name| repository.revparse_single(name).ok()?.peel_to_commit().ok())?;
+    let base = repository.merge_base(main.id(), commit.id()).ok()?;
+    let tree = repository.find_commit(base).ok()?.tree().ok()?;
+    let diff = repository.diff_tree_to_tree(Some(&tree), Some(&commit.tree().ok()?), None).ok()?;
+    let path = |delta: git2::DiffDelta<'_>| Some(delta.new_file().path().or_else(|| delta.old_file().path())?.display().to_string());
+    Some(Changes { base: base.to_string(), files: diff.deltas().filter_map(path).collect() })
+}
+
 /// What version control could not give.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
@@ -83,6 +109,31 @@ pub fn check_out(path: &Path, commit: &str, folder: &Path) -> Result<PathBuf, Gi
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn changes_are_those_since_the_main_branch_was_left() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(changes(folder.path(), None, None), None);
+        let mut options = git2::RepositoryInitOptions::new();
+        let repository = git2::Repository::init_opts(folder.path(), options.initial_head("main")).unwrap();
+        let author = git2::Signature::now("test", "test@example.org").unwrap();
+        let commit = |reference: &str, files: &[&str], parent: Option<git2::Oid>| {
+            let blob = repository.blob(b"1").unwrap();
+            let mut tree = repository.treebuilder(None).unwrap();
+            for file in files {
+                tree.insert(file, blob, 0o100_644).unwrap();
+            }
+            let tree = repository.find_tree(tree.write().unwrap()).unwrap();
+            let parent = parent.map(|id| repository.find_commit(id).unwrap());
+            repository.commit(Some(reference), &author, &author, "x", &tree, parent.as_ref().as_slice()).unwrap()
+        };
+        let first = commit("refs/heads/main", &["a", "b"], None);
+        commit("refs/heads/main", &["a", "b", "later"], Some(first));
+        let work = commit("refs/heads/work", &["a", "new"], Some(first)).to_string();
+        let found = changes(folder.path(), Some(&work), Some("no-such-branch")).unwrap();
+        assert_eq!(found, Changes { base: first.to_string(), files: vec!["b".into(), "new".into()] });
+        assert_eq!(changes(folder.path(), None, None).unwrap().files, Vec::<String>::new());
+    }
 
     #[test]
     fn commit_and_dirt_are_seen() {

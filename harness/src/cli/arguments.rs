@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::reporting::{Wanted, WantedParser};
 use crate::worker::batch::Operation;
 use crate::worker::fault::Fault;
 
@@ -64,7 +65,7 @@ pub enum Command {
     )]
     Calibrate(CalibrateArguments),
     /// Write reports of a stored run.
-    #[command(after_help = "Example: weighbridge report --format markdown --format csv --output reports")]
+    #[command(after_help = "Example: weighbridge report --format html --format pr=/tmp/comment.md --output reports")]
     Report(ReportArguments),
     /// Work with the committed baselines.
     Baseline {
@@ -503,12 +504,15 @@ pub struct CompareArguments {
     #[command(flatten)]
     pub filter: FilterArguments,
     /// Form of the output.
-    #[arg(long, value_enum, default_value = "terminal")]
-    pub format: ReportFormat,
+    #[arg(long, value_name = "FORM", value_parser = WantedParser, default_value = "terminal")]
+    pub format: Wanted,
     /// File to write instead of standard output.
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
+
+/// Reports that are written unless others are wanted.
+const DEFAULT_REPORTS: [&str; 5] = ["markdown", "json", "csv", "svg", "html"];
 
 /// How times of two builds are compared.
 #[derive(Debug, Args)]
@@ -598,24 +602,9 @@ pub struct GateArguments {
     /// How times are compared.
     #[command(flatten)]
     pub paired: PairedArguments,
-    /// Reports to write into the output folder; may be given again.
-    #[arg(long, value_enum, default_values = ["markdown", "json", "csv", "svg"])]
-    pub format: Vec<ReportFormat>,
-}
-
-/// Form of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
-    /// Text for a terminal.
-    Terminal,
-    /// Markdown: report.md.
-    Markdown,
-    /// JSON: report.json.
-    Json,
-    /// Comma-separated values: report.csv.
-    Csv,
-    /// The rate–distortion plot: rate-distortion.svg.
-    Svg,
+    /// Report to write into the output folder, or FORM=FILE; may be given again.
+    #[arg(long, value_name = "FORM[=FILE]", value_parser = WantedParser, default_values = DEFAULT_REPORTS)]
+    pub format: Vec<Wanted>,
 }
 
 /// Arguments of `report`.
@@ -624,9 +613,10 @@ pub struct ReportArguments {
     /// Run file; by default the last run's.
     #[arg(value_name = "RUN")]
     pub run: Option<PathBuf>,
-    /// Forms to write; may be given again.
-    #[arg(long, value_enum, default_values = ["markdown", "json", "csv", "svg"])]
-    pub format: Vec<ReportFormat>,
+    /// Report to write into the output folder, or FORM=FILE; may be given again. Where GitHub Actions runs it, 'github' also prints its
+    /// annotations and appends the comment to the job's summary.
+    #[arg(long, value_name = "FORM[=FILE]", value_parser = WantedParser, default_values = DEFAULT_REPORTS)]
+    pub format: Vec<Wanted>,
     /// Globs.
     #[command(flatten)]
     pub filter: FilterArguments,

@@ -18,6 +18,7 @@ use crate::measure::plan::PlanError;
 use crate::merge::MergeError;
 use crate::paired::PairedError;
 use crate::policy::{PolicyError, UnknownSuite};
+use crate::report::form::ReportError;
 use crate::specification::ResolveError;
 use crate::store::StoreError;
 use crate::table::TableError;
@@ -87,6 +88,8 @@ pub enum CliError {
     #[error(transparent)]
     Kernel(#[from] ResolveError),
     #[error(transparent)]
+    Report(#[from] ReportError),
+    #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Table(#[from] TableError),
@@ -135,7 +138,13 @@ impl CliError {
             Self::Build(_) | Self::Paired(_) => Exit::Unexpected,
             Self::Baseline(_) | Self::Store(_) | Self::File(_) | Self::Measure(MeasureError::Store(_)) => Exit::Usage,
             Self::Worker(WorkerError::Refused { .. }) => Exit::Usage,
-            Self::Evaluate(_) | Self::Measure(_) | Self::Table(_) | Self::Worker(_) | Self::Unexpected(_) | Self::Io(_) => Exit::Unexpected,
+            Self::Evaluate(_)
+            | Self::Measure(_)
+            | Self::Report(_)
+            | Self::Table(_)
+            | Self::Worker(_)
+            | Self::Unexpected(_)
+            | Self::Io(_) => Exit::Unexpected,
         }
     }
 

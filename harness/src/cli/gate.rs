@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use weighbridge::registry::Registry;
 
 use super::arguments::{
-    CompareArguments, FilterArguments, GateArguments, MeasureArguments, MergeArguments, ReportArguments, ReportFormat, RunArguments,
-    RunFormat,
+    CompareArguments, FilterArguments, GateArguments, MeasureArguments, MergeArguments, ReportArguments, RunArguments, RunFormat,
 };
 use super::dry_run;
 use super::notes;
 use super::paired;
 use super::progress::Progress;
+use super::reporting::{show, write_all};
 use super::self_test;
 use super::workspace::{Workspace, own_worker, worker};
 use super::{CliError, Exit};
@@ -20,12 +20,14 @@ use crate::baseline::{Baseline, BaselineError};
 use crate::compare::{Comparison, Outcome};
 use crate::files;
 use crate::filter::Filter;
+use crate::git;
 use crate::measure::cost::Costs;
 use crate::measure::plan::Plan;
 use crate::measure::{self, Options};
 use crate::merge::merge_files;
 use crate::policy::Policy;
-use crate::report::{Described, Report, csv, json, markdown, plot, terminal};
+use crate::report::pr_body::Proposal;
+use crate::report::{Described, Report, terminal};
 use crate::store::Run;
 use crate::worker::fault::Fault;
 use crate::worker::protocol::Sampling;
@@ -127,7 +129,18 @@ fn report_of(run: &Run, baseline: &Baseline, policy: &Policy, filter: &Filter, w
 fn report_with(run: &Run, comparison: Comparison, policy: &Policy, filter: &Filter, workspace: &Workspace) -> Result<Report, CliError> {
     let measured = |name: &str| run.header.cases.iter().any(|c| c.fixture == name);
     let fixtures = workspace.fixtures()?.iter().filter(|f| measured(f.name())).map(Described::of).collect();
-    Ok(Report::new(run, comparison, policy, filter, fixtures))
+    let mut report = Report::new(run, comparison, policy, filter, fixtures);
+    report.proposal = proposal(run, workspace);
+    Ok(report)
+}
+
+/// What the project folder says of the pull request that a run is for.
+fn proposal(run: &Run, workspace: &Workspace) -> Proposal {
+    let base = std::env::var("GITHUB_BASE_REF").ok();
+    Proposal {
+        template: std::fs::read_to_string(workspace.root.join(".github/pull_request_template.md")).ok(),
+        changes: git::changes(&workspace.root, run.header.commit.as_deref(), base.as_deref()),
+    }
 }
 
 /// `merge`.
@@ -165,7 +178,7 @@ pub fn compare(arguments: &CompareArguments, root: Option<&Path>) -> Result<Exit
     };
     let filter = filter_of(&arguments.filter)?;
     let report = report_of(&run, &baseline, &policy, &filter, &workspace)?;
-    put(arguments.output.as_deref(), &rendered(&report, arguments.format)?)?;
+    show(&report, &arguments.format, arguments.output.as_deref())?;
     Ok(exit_of(report.comparison.outcome()))
 }
 
@@ -199,7 +212,7 @@ pub fn gate(arguments: &GateArguments, root: Option<&Path>, registry: &Registry)
     }
     let report = report_with(&run, comparison, &policy, &filter, &workspace)?;
     write_all(&report, &arguments.format, &output)?;
-    put(None, &format!("{}\n", terminal::render(&report)))?;
+    put(None, &terminal::coloured(&terminal::render(&report)))?;
     if !arguments.measure.quiet {
         eprintln!("reports are in '{}'", output.display());
     }
@@ -222,7 +235,7 @@ pub fn report(arguments: &ReportArguments, root: Option<&Path>) -> Result<Exit, 
     let report = report_of(&run, &baseline, &policy, &filter_of(&arguments.filter)?, &workspace)?;
     let output = workspace.output(arguments.output.as_deref())?;
     for path in write_all(&report, &arguments.format, &output)? {
-        println!("{}", path.display());
+        put(None, &format!("{}\n", path.display()))?;
     }
     Ok(Exit::Pass)
 }
@@ -233,38 +246,6 @@ pub fn run_path(given: Option<&Path>, workspace: &Workspace) -> Result<PathBuf, 
         Some(path) => path.to_owned(),
         None => workspace.root.join("reports/run.jsonl"),
     })
-}
-
-fn rendered(report: &Report, format: ReportFormat) -> Result<String, CliError> {
-    let unexpected = |e: &dyn std::fmt::Display| CliError::Unexpected(format!("cannot write the report: {e}"));
-    match format {
-        ReportFormat::Terminal => Ok(format!("{}\n", terminal::render(report))),
-        ReportFormat::Markdown => Ok(markdown::render(report)),
-        ReportFormat::Json => json::render(report).map_err(|e| unexpected(&e)),
-        ReportFormat::Csv => csv::render(report).map_err(|e| unexpected(&e)),
-        ReportFormat::Svg => plot::rate_distortion(report).transpose().map(Option::unwrap_or_default).map_err(|e| unexpected(&e)),
-    }
-}
-
-fn write_all(report: &Report, formats: &[ReportFormat], folder: &Path) -> Result<Vec<PathBuf>, CliError> {
-    let mut written = Vec::new();
-    for &format in formats {
-        let name = match format {
-            ReportFormat::Terminal => "report.txt",
-            ReportFormat::Markdown => "report.md",
-            ReportFormat::Json => "report.json",
-            ReportFormat::Csv => "report.csv",
-            ReportFormat::Svg => "rate-distortion.svg",
-        };
-        let text = rendered(report, format)?;
-        if text.is_empty() {
-            continue;
-        }
-        let path = folder.join(name);
-        put(Some(&path), &text)?;
-        written.push(path);
-    }
-    Ok(written)
 }
 
 /// Writes a file by rename, or standard output.

@@ -18,6 +18,7 @@ mod list;
 mod notes;
 mod paired;
 mod progress;
+mod reporting;
 mod self_test;
 mod verify;
 mod workspace;

@@ -2,16 +2,9 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::{Table, presets};
-
+use super::account::Account;
+use super::markdown_table::{aligned as show, escape};
 use super::{Report, format, sampled, scaling, tables};
-use crate::model::record::Limit;
-
-/// A GitHub-flavoured table; cells cannot hold bars or line breaks.
-fn show(mut table: Table) -> String {
-    table.load_preset(presets::ASCII_MARKDOWN);
-    table.trim_fmt()
-}
 
 fn fold(out: &mut String, title: &str, body: &str) {
     let _ = writeln!(out, "<details><summary>{title}</summary>\n\n{body}\n\n</details>\n");
@@ -24,8 +17,8 @@ pub fn render(report: &Report) -> String {
     let _ = writeln!(out, "{}\n", show(tables::reviewer(report)));
     let _ = writeln!(
         out,
-        "Ratios and speeds are geometric means over fixtures, memory is the largest peak heap of encode or decode, accuracy loss the mean in \
-         points of top-1. Times are CPU times of one thread{}.\n",
+        "Ratios and speeds are geometric means over fixtures, memory is the largest peak heap of encode or decode and over all kernels the \
+         geometric mean, accuracy loss the mean in points of top-1. Times are CPU times of one thread{}.\n",
         match (&report.comparison.paired, report.comparison.same_machine) {
             (Some(_), _) => "",
             (None, true) => "; they are shown, not gated, because they were not sampled beside the baseline's build",
@@ -48,7 +41,8 @@ pub fn render(report: &Report) -> String {
     }
     key_results(report, &mut out);
     growth(report, &mut out);
-    provenance(report, &mut out);
+    out.push_str("## How this was measured\n\n");
+    out.push_str(&provenance(report));
     if let Some(table) = tables::passed_through(report) {
         fold(&mut out, "Tensors that passed through unchanged (counted in every ratio)", &show(table));
     }
@@ -90,7 +84,7 @@ fn key_results(report: &Report, out: &mut String) {
         let _ = writeln!(
             out,
             "| {} | {} | {} | {} |",
-            summary.label(),
+            escape(summary.label()),
             with(ratio.after, ratio.target, "x"),
             with(summary.relative_error, summary.relative_error_target, ""),
             with(encode.after.map(f64::recip), encode.target.map(f64::recip), "")
@@ -117,30 +111,20 @@ fn growth(report: &Report, out: &mut String) {
     }
 }
 
-fn provenance(report: &Report, out: &mut String) {
-    let header = &report.header;
-    let commit = header.commit.as_deref().unwrap_or("outside version control");
-    let dirty = if header.dirty == Some(true) { ", with uncommitted changes" } else { "" };
-    let _ = writeln!(out, "## How this was measured\n\n- command: `{}`\n- commit: {commit}{dirty}", header.command);
-    let _ = writeln!(out, "- machine: {} (fingerprint {})", header.machine, header.machine.fingerprint());
-    let _ = write!(out, "- suite {}: {} cases", header.suite, report.cases);
-    let _ = writeln!(out, "{}", report.seconds.map_or_else(String::new, |s| format!(", {s:.0} s")));
-    let rss = report.comparison.rows.iter().filter(|r| r.metric.name.ends_with("peak_rss_bytes")).filter_map(|r| r.after);
-    if let Some(rss) = rss.reduce(f64::max) {
-        let _ =
-            writeln!(out, "- resources: CPU only, {} processors, largest worker {}, no network", header.machine.cores, format::bytes(rss));
+/// Command, commit, machine, fixtures, and what was not tested.
+pub fn provenance(report: &Report) -> String {
+    let account = Account::of(report);
+    let mut out = format!("- command: `{}`\n", account.command);
+    for (name, text) in &account.facts {
+        let _ = writeln!(out, "- {name}: {text}");
     }
-    let _ = writeln!(out, "- fixtures:");
-    for fixture in &report.fixtures {
-        let _ = writeln!(out, "  - `{}`: {}", fixture.name, fixture.line);
+    out.push_str("- fixtures:\n");
+    for (name, line) in &account.fixtures {
+        let _ = writeln!(out, "  - `{name}`: {line}");
     }
-    let limits = header.limits.iter().map(Limit::line);
-    for line in [report.left_out_line(), report.header.not_measured_line()].into_iter().flatten().chain(limits) {
+    for line in &account.notes {
         let _ = writeln!(out, "\n{line}");
     }
-    let _ = writeln!(
-        out,
-        "\nNot tested here: models above the sizes listed, other processors than this one, {}.\n",
-        if report.comparison.paired.is_some() { "and GPU execution" } else { "GPU execution, and speed against the baseline's own build" }
-    );
+    out.push('\n');
+    out
 }

@@ -1,24 +1,38 @@
-//! Reports of a run and its comparison: one set of tables, written as terminal text, Markdown, JSON, CSV, and drawn.
+//! Reports of a run and its comparison: one set of tables and plots, in the forms that [`form::FORMS`] lists.
 
+pub mod account;
 pub mod csv;
+mod evidence;
+pub mod form;
 pub mod format;
+pub mod github;
+pub mod grid;
+pub mod html;
 pub mod json;
+pub mod junit;
 pub mod markdown;
+mod markdown_table;
 pub mod plot;
+pub mod pr;
+pub mod pr_body;
 pub mod sampled;
 pub mod scaling;
+#[cfg(test)]
+mod schema;
 pub mod summary;
 pub mod tables;
 pub mod terminal;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use crate::compare::{Comparison, Outcome, Verdict};
 use crate::filter::Filter;
 use crate::fixture::{Fixture, PackageSource, Source};
-use crate::model::record::{Case, Header};
+use crate::model::record::{Case, CaseRecord, Header};
 use crate::policy::Policy;
 use crate::store::Run;
+use pr_body::Proposal;
 use sampled::SampledCase;
 use weighbridge::artifact::PassedThrough;
 
@@ -41,6 +55,10 @@ pub struct Report {
     pub sampled: Vec<SampledCase>,
     /// What is known of each fixture that was measured.
     pub fixtures: Vec<Described>,
+    /// Raw results of the cases that the report is about: what plots are drawn from.
+    pub records: Vec<CaseRecord>,
+    /// What is known of the pull request.
+    pub proposal: Proposal,
 }
 
 /// What a report knows of a fixture.
@@ -50,6 +68,10 @@ pub struct Described {
     pub name: String,
     /// It in a line.
     pub line: String,
+    /// Its architecture, as the matrix of fixtures names it.
+    pub architecture: &'static str,
+    /// Its size, as the matrix names it.
+    pub size: &'static str,
     /// Format whose grid its values lie on although their dtype is wider. Its ratios flatter and are left out of the means.
     pub grid: Option<String>,
 }
@@ -61,7 +83,8 @@ impl Described {
             Source::Package(source) => source.grid.clone(),
             Source::Committed(_) | Source::Generator(_) | Source::Local(_) | Source::Hub(_) => None,
         };
-        Self { name: fixture.name().to_owned(), line: fixture_line(fixture), grid }
+        let (architecture, size) = (fixture.manifest.architecture.name(), fixture.manifest.size.name());
+        Self { name: fixture.name().to_owned(), line: fixture_line(fixture), architecture, size, grid }
     }
 }
 
@@ -92,15 +115,24 @@ impl Report {
     /// Puts a run and its comparison together.
     pub fn new(run: &Run, comparison: Comparison, policy: &Policy, filter: &Filter, fixtures: Vec<Described>) -> Self {
         let summaries = summary::summarise(&comparison, policy, &|name| fixtures.iter().any(|f| f.name == name && f.grid.is_some()));
-        let through = |r: &crate::model::record::CaseRecord| {
+        let takes = |case: &Case| filter.takes(&case.kernel, &case.fixture);
+        let records: Vec<_> = run.records.iter().filter(|r| takes(&r.case)).cloned().collect();
+        let through = |r: &CaseRecord| {
             let passed = r.measured.as_ref()?.encoded.passed_through.clone();
-            let wanted = filter.takes(&r.case.kernel, &r.case.fixture) && !passed.is_empty();
-            wanted.then(|| (r.case.clone(), passed))
+            (!passed.is_empty()).then(|| (r.case.clone(), passed))
         };
-        let cases = run.header.cases.iter().filter(|c| filter.takes(&c.kernel, &c.fixture)).count();
-        let passed_through = run.records.iter().filter_map(through).collect();
-        let sampled = run.records.iter().filter(|r| filter.takes(&r.case.kernel, &r.case.fixture)).filter_map(SampledCase::of).collect();
-        Self { header: run.header.clone(), seconds: run.seconds, comparison, summaries, passed_through, cases, sampled, fixtures }
+        Self {
+            header: run.header.clone(),
+            seconds: run.seconds,
+            comparison,
+            summaries,
+            passed_through: records.iter().filter_map(through).collect(),
+            cases: run.header.cases.iter().filter(|c| takes(c)).count(),
+            sampled: records.iter().filter_map(SampledCase::of).collect(),
+            fixtures,
+            records,
+            proposal: Proposal::default(),
+        }
     }
 
     /// Which ratios the means leave out and why, in words; nothing where they leave out none.

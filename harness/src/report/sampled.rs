@@ -1,8 +1,8 @@
 //! Cases that were measured on samples: how much of the model was seen, and what the estimates are worth.
 
-use comfy_table::Table;
 use serde::Serialize;
 
+use super::grid::Grid;
 use super::{ESTIMATE, Report, format, tables};
 use crate::model::metric::{as_f64, derive, metric};
 use crate::model::record::{Case, CaseRecord};
@@ -63,7 +63,7 @@ fn with_error(name: &str, value: Option<(f64, Option<f64>)>, exact: bool) -> Str
 }
 
 /// One line a sampled case; nothing where there is none.
-pub fn table(report: &Report) -> Option<Table> {
+pub fn table(report: &Report) -> Option<Grid> {
     let mut table = tables::table(&["Kernel", "Fixture", "Units", "Kinds", "Sample", "Of", "Ratio", "Relative error"], 2);
     for case in &report.sampled {
         let megabytes = |bytes: u64| format!("{} MB", format::number(as_f64(bytes) / 1e6));

@@ -1,7 +1,6 @@
 //! Tables of exponents: how each kernel's costs grow with the parameters of a model.
 
-use comfy_table::Table;
-
+use super::grid::Grid;
 use super::{Report, format, tables};
 use crate::compare::Verdict;
 use crate::scaling::{Fit, QUANTITIES, ScalingRow};
@@ -12,7 +11,7 @@ fn exponent(fit: &Fit) -> String {
 }
 
 /// One line a kernel, one column a cost; nothing where no kernel was measured on models of sizes that are far enough apart.
-pub fn exponents(report: &Report) -> Option<Table> {
+pub fn exponents(report: &Report) -> Option<Grid> {
     let rows = &report.comparison.scaling;
     let mut kernels: Vec<&str> = rows.iter().map(|r| r.kernel.as_str()).collect();
     kernels.dedup();
@@ -33,7 +32,7 @@ pub fn exponents(report: &Report) -> Option<Table> {
 }
 
 /// Exponents that are not as in the baseline.
-pub fn changes(report: &Report) -> Option<Table> {
+pub fn changes(report: &Report) -> Option<Grid> {
     let mut table = tables::table(&["Kernel", "Cost", "Exponent before", "After", "Growth", "Seen from", "Verdict"], 2);
     for row in &report.comparison.scaling {
         let Some(verdict) = row.verdict.filter(|v| *v != Verdict::Unchanged) else { continue };

@@ -1,6 +1,6 @@
 //! The reviewer's five rows: compression ratio, both speeds, memory and accuracy loss, one block a kernel and one over all.
 //!
-//! Ratios and speeds are geometric means over fixtures, memory is the largest, accuracy loss the mean. Before and after are taken over
+//! Ratios and speeds are geometric means over fixtures, memory is the largest and over all kernels the geometric mean, accuracy loss the mean. Before and after are taken over
 //! the same cases wherever there is a case that both sides have. Ratios of fixtures whose values lie on a grid are no part of a mean.
 
 use serde::Serialize;
@@ -125,7 +125,7 @@ fn summary(comparison: &Comparison, on_grid: &dyn Fn(&str) -> bool, kernel: Opti
             "Memory Usage",
             "B",
             false,
-            sides(&["encode_peak_heap_bytes", "decode_peak_heap_bytes"], Mean::Largest),
+            sides(&["encode_peak_heap_bytes", "decode_peak_heap_bytes"], if kernel.is_some() { Mean::Largest } else { Mean::Geometric }),
             aim(|t| t.peak_heap_bytes),
         ),
         row("Accuracy Loss (%)", "pt", false, sides(&["accuracy_loss_percent"], Mean::Arithmetic), aim(|t| t.accuracy_loss_percent)),

@@ -1,10 +1,10 @@
 //! The tables of a report as rows of text, shared by the terminal and Markdown.
 
-use comfy_table::{CellAlignment, Table};
-
-use super::summary::SummaryRow;
-use super::{ESTIMATE, Report, format};
+use super::grid::Grid;
+use super::summary::{KernelSummary, SummaryRow};
+use super::{ESTIMATE, Report, format, words};
 use crate::compare::{Row, Verdict};
+use crate::model::metric::{METRICS, Metric};
 use crate::stats::decision::Finding;
 
 /// Tensors of a group that are named; the JSON report names all.
@@ -14,26 +14,33 @@ const NAMED: usize = 6;
 pub const NONE: &str = "–";
 
 /// An empty table; columns from `first_number` on hold numbers.
-pub fn table(header: &[&str], first_number: usize) -> Table {
-    let mut table = Table::new();
-    table.set_header(header.to_vec());
-    for (i, column) in table.column_iter_mut().enumerate() {
-        column.set_cell_alignment(if i < first_number { CellAlignment::Left } else { CellAlignment::Right });
-    }
-    table
+pub fn table(header: &[&str], first_number: usize) -> Grid {
+    Grid::new(header, first_number)
 }
 
 /// The reviewer's table: five rows a kernel, and five over all.
-pub fn reviewer(report: &Report) -> Table {
+pub fn reviewer(report: &Report) -> Grid {
     let mut table = table(&["Kernel", "Metric", "Before", "After", "Change", "Target"], 2);
     for summary in &report.summaries {
         for (i, row) in summary.rows.iter().enumerate() {
             let label = if i == 0 { summary.label() } else { "" };
-            let cells = [cell(row, row.before), cell(row, row.after), summary_change(row), cell(row, row.target)];
-            table.add_row([label.to_owned(), row.name.to_owned()].into_iter().chain(cells));
+            table.add_row([label.to_owned()].into_iter().chain(five_cells(row)));
         }
     }
     table
+}
+
+/// The five rows of one kernel, or of all together.
+pub fn five_rows(summary: &KernelSummary) -> Grid {
+    let mut table = table(&["Metric", "Before", "After", "Change", "Target"], 1);
+    for row in &summary.rows {
+        table.add_row(five_cells(row));
+    }
+    table
+}
+
+fn five_cells(row: &SummaryRow) -> [String; 5] {
+    [row.name.to_owned(), cell(row, row.before), cell(row, row.after), summary_change(row), cell(row, row.target)]
 }
 
 fn cell(row: &SummaryRow, value: Option<f64>) -> String {
@@ -56,41 +63,98 @@ fn summary_change(row: &SummaryRow) -> String {
 }
 
 /// Rows that are not as the baseline has them, most serious first.
-pub fn changes(report: &Report) -> Option<Table> {
+pub fn changes(report: &Report) -> Option<Grid> {
     let worth = |r: &&Row| r.paired.is_none() && !matches!(r.verdict, None | Some(Verdict::Unchanged | Verdict::New));
     let mut rows: Vec<_> = report.comparison.rows.iter().filter(worth).collect();
     rows.sort_by_key(|r| r.verdict);
     judged(report, &rows)
 }
 
+/// The same and times of both builds, with intervals, without the rows of cases that failed: their line says why.
+pub fn changes_with_intervals(report: &Report) -> Grid {
+    let mut table = table(&["Verdict", "Kernel", "Fixture", "Metric", "Before", "After", "Change", "Interval", "Seen from"], 4);
+    for row in words::changed(report).into_iter().filter(|r| r.verdict != Some(Verdict::Failed)) {
+        let [before, after, change, seen_from] = judged_cells(report, row);
+        let verdict = row.verdict.map_or(NONE, Verdict::word);
+        let names = [verdict, &row.case.kernel, &row.case.fixture, row.metric.name].map(str::to_owned);
+        table.add_row(names.into_iter().chain([before, after, change, interval_cell(row), seen_from]));
+    }
+    table
+}
+
+/// The interval of a change that both builds were timed for, or what the value after may be off by.
+fn interval_cell(row: &Row) -> String {
+    match row.paired.as_ref().and_then(|p| p.interval) {
+        Some([low, high]) => format!("{} to {}", format::percent(low), format::percent(high)),
+        None => words::half_interval(row).map_or_else(|| NONE.to_owned(), |half| format!("± {}", format::value(row.metric, half))),
+    }
+}
+
+/// One line a metric: how many of its values are as the baseline has them or new, and the smallest change that all of the former would have shown.
+pub fn unchanged(report: &Report) -> Grid {
+    let mut table = table(&["Metric", "Unchanged", "New", "Each seen from"], 1);
+    for metric in METRICS {
+        let mine = |verdict| report.comparison.rows.iter().filter(move |r| r.metric.name == metric.name && r.verdict == Some(verdict));
+        let (unchanged, new) = (mine(Verdict::Unchanged).count(), mine(Verdict::New).count());
+        if unchanged + new > 0 {
+            let seen_from = mine(Verdict::Unchanged).filter_map(|r| r.smallest_detectable).reduce(f64::max);
+            table.add_row([metric.name.to_owned(), unchanged.to_string(), new.to_string(), seen_from_cell(metric, seen_from)]);
+        }
+    }
+    table
+}
+
+fn seen_from_cell(metric: &Metric, seen_from: Option<f64>) -> String {
+    match seen_from {
+        Some(0.0) => "any".to_owned(),
+        Some(x) => format::value(metric, x),
+        None => NONE.to_owned(),
+    }
+}
+
+/// One line a kernel: the five values after, each with its change.
+pub fn kernels(report: &Report) -> Grid {
+    let mut table = table(&["Kernel", "Ratio", "Compression", "Decompression", "Peak heap", "Accuracy loss"], 1);
+    for summary in report.summaries.iter().filter(|s| s.kernel.is_some()) {
+        let value = |row: &SummaryRow| match summary_change(row).as_str() {
+            NONE => cell(row, row.after),
+            change => format!("{} ({change})", cell(row, row.after)),
+        };
+        table.add_row([summary.label().to_owned()].into_iter().chain(summary.rows.iter().map(value)));
+    }
+    table
+}
+
 /// Every row that has a verdict.
-pub fn all_judged(report: &Report) -> Option<Table> {
+pub fn all_judged(report: &Report) -> Option<Grid> {
     judged(report, &report.comparison.rows.iter().filter(|r| r.verdict.is_some() && r.paired.is_none()).collect::<Vec<_>>())
 }
 
-fn judged(report: &Report, rows: &[&Row]) -> Option<Table> {
+fn judged(report: &Report, rows: &[&Row]) -> Option<Grid> {
     let mut table = table(&["Kernel", "Fixture", "Metric", "Before", "After", "Change", "Seen from", "Verdict"], 3);
     for row in rows {
-        let value = |v: Option<f64>| v.map_or_else(|| NONE.to_owned(), |v| format::value(row.metric, v));
-        let failed = row.verdict == Some(Verdict::Failed);
-        let after = if failed { "failed".to_owned() } else { format!("{}{}", mark(report, row), value(row.after)) };
-        table.add_row([
-            row.case.kernel.clone(),
-            row.case.fixture.clone(),
-            row.metric.name.to_owned(),
-            value(row.before),
-            after,
-            format::change(row.metric, row.before, row.after),
-            row.smallest_detectable
-                .map_or_else(|| NONE.to_owned(), |x| if x == 0.0 { "any".to_owned() } else { format::value(row.metric, x) }),
-            row.verdict.map_or(NONE, Verdict::word).to_owned(),
-        ]);
+        let names = [row.case.kernel.clone(), row.case.fixture.clone(), row.metric.name.to_owned()];
+        let verdict = row.verdict.map_or(NONE, Verdict::word).to_owned();
+        table.add_row(names.into_iter().chain(judged_cells(report, row)).chain([verdict]));
     }
     (!rows.is_empty()).then_some(table)
 }
 
+/// Before, after, change and smallest change that would have been seen.
+pub fn judged_cells(report: &Report, row: &Row) -> [String; 4] {
+    let value = |v: Option<f64>| v.map_or_else(|| NONE.to_owned(), |v| format::value(row.metric, v));
+    let after = match row.verdict {
+        Some(Verdict::Failed) => "failed".to_owned(),
+        _ => format!("{}{}", mark(report, row), value(row.after)),
+    };
+    // The change of paired times is that of blocks, not that of two medians.
+    let change =
+        row.paired.as_ref().and_then(|p| p.change).map_or_else(|| format::change(row.metric, row.before, row.after), format::percent);
+    [value(row.before), after, change, seen_from_cell(row.metric, row.smallest_detectable)]
+}
+
 /// Times of both builds: all of them, or those that are not unchanged, most serious first.
-pub fn times(report: &Report, all: bool) -> Option<Table> {
+pub fn times(report: &Report, all: bool) -> Option<Grid> {
     let mut rows: Vec<_> = report.comparison.rows.iter().filter_map(|r| Some((r, r.paired.as_ref()?))).collect();
     if !all {
         rows.retain(|(_, paired)| paired.finding != Finding::Equivalent);
@@ -119,7 +183,7 @@ pub fn times(report: &Report, all: bool) -> Option<Table> {
 }
 
 /// Times that are not decided, and what would decide them.
-pub fn undecided(report: &Report) -> Option<Table> {
+pub fn undecided(report: &Report) -> Option<Grid> {
     let open = report.comparison.paired.as_ref()?.undecided();
     let mut table = table(&["Kernel", "Fixture", "Time of", "Undecided because"], 4);
     for u in &open {
@@ -134,7 +198,7 @@ fn mark(report: &Report, row: &Row) -> &'static str {
 }
 
 /// Every metric of every case, values only.
-pub fn values(report: &Report) -> Table {
+pub fn values(report: &Report) -> Grid {
     let mut table = table(&["Kernel", "Fixture", "Metric", "Value", "Standard error"], 3);
     for row in &report.comparison.rows {
         let Some(after) = row.after else { continue };
@@ -147,7 +211,7 @@ pub fn values(report: &Report) -> Table {
 }
 
 /// Tensors stored unchanged, with the reason, one line for each kernel, fixture and reason.
-pub fn passed_through(report: &Report) -> Option<Table> {
+pub fn passed_through(report: &Report) -> Option<Grid> {
     let mut table = table(&["Kernel", "Fixture", "Tensors", "Bytes", "Reason"], 2);
     for (case, tensors) in &report.passed_through {
         let mut reasons: Vec<&str> = tensors.iter().map(|t| t.reason.as_str()).collect();

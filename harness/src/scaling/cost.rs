@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::metric::as_f64;
+use crate::model::record::CaseRecord;
 use crate::store::Run;
 
 /// A cost that is fitted.
@@ -66,7 +67,12 @@ pub struct ModelSize {
 
 /// The size of each fixture that a run measured, whole or by a sample.
 pub fn sizes(run: &Run) -> BTreeMap<&str, ModelSize> {
-    let size = |record: &crate::model::record::CaseRecord| {
+    sizes_of(&run.records)
+}
+
+/// The same, of some of its records.
+pub fn sizes_of(records: &[CaseRecord]) -> BTreeMap<&str, ModelSize> {
+    let size = |record: &CaseRecord| {
         let measured = record.measured.as_ref()?;
         let (parameters, input_bytes) = match &measured.sampled {
             Some(sampled) => (sampled.weights, sampled.input_bytes),
@@ -74,5 +80,5 @@ pub fn sizes(run: &Run) -> BTreeMap<&str, ModelSize> {
         };
         Some(ModelSize { parameters: as_f64(parameters), input_bytes: as_f64(input_bytes) })
     };
-    run.records.iter().filter_map(|record| Some((record.case.fixture.as_str(), size(record)?))).collect()
+    records.iter().filter_map(|record| Some((record.case.fixture.as_str(), size(record)?))).collect()
 }

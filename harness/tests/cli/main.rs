@@ -14,6 +14,7 @@ mod golden;
 mod interruption;
 mod migration;
 mod mixed;
+mod page;
 mod paired;
 mod registry;
 mod self_test;
