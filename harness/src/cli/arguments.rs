@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::waiver::Day;
+
 /// Benchmarks neural-network weight compression and fails a change that made ratio, memory or accuracy worse.
 #[derive(Debug, Parser)]
 #[command(
@@ -52,7 +54,9 @@ pub enum Command {
     #[command(after_help = "Example: weighbridge compare reports/run.jsonl --metric '*ratio'")]
     Compare(CompareArguments),
     /// Measure a suite, judge it by the baseline, write reports, and exit with the verdict.
-    #[command(after_help = "Example: weighbridge gate --against main --budget 5m")]
+    #[command(
+        after_help = "Example: weighbridge gate --against main --budget 5m\n         weighbridge gate --against origin/main --no-times"
+    )]
     Gate(GateArguments),
     /// Write reports of a stored run.
     #[command(after_help = "Example: weighbridge report --format markdown --format csv --output reports")]
@@ -287,6 +291,41 @@ pub enum BaselineCommand {
     /// Make a stored run the baseline of its suite.
     #[command(after_help = "Example: weighbridge baseline accept --run reports/run.jsonl --yes")]
     Accept(AcceptArguments),
+    /// Merge two versions of a baseline file, as git calls a merge driver; '--install' tells git to.
+    #[command(after_help = "Example: weighbridge baseline merge --install")]
+    Merge(MergeBaselineArguments),
+}
+
+/// Arguments of `baseline merge`.
+#[derive(Debug, Args)]
+pub struct MergeBaselineArguments {
+    /// Tell this repository's git to merge baselines with this program.
+    #[arg(long, conflicts_with_all = ["base", "ours", "theirs"])]
+    pub install: bool,
+    /// The file as it was before both.
+    #[arg(value_name = "BASE", required_unless_present = "install")]
+    pub base: Option<PathBuf>,
+    /// Our file; the result replaces it.
+    #[arg(value_name = "OURS", required_unless_present = "install")]
+    pub ours: Option<PathBuf>,
+    /// Their file.
+    #[arg(value_name = "THEIRS", required_unless_present = "install")]
+    pub theirs: Option<PathBuf>,
+    /// Name of the file, for messages.
+    #[arg(value_name = "NAME")]
+    pub name: Option<PathBuf>,
+    /// Take this side where both refreshed one case, instead of asking or leaving it open.
+    #[arg(long, value_enum)]
+    pub prefer: Option<Side>,
+}
+
+/// A side of a merge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Side {
+    /// The branch that is merged into.
+    Ours,
+    /// The branch that is merged.
+    Theirs,
 }
 
 /// What to do with golden artifacts.
@@ -501,10 +540,7 @@ pub struct CompareArguments {
 /// How times of two builds are compared.
 #[derive(Debug, Args)]
 pub struct PairedArguments {
-    /// Revision to build and to compare times with, interleaved on this machine: a branch, a tag, HEAD~3.
-    #[arg(long, value_name = "REV", conflicts_with = "baseline_bin")]
-    pub against: Option<String>,
-    /// Ready program to compare times with instead.
+    /// Ready program to compare times with, instead of the build of a revision.
     #[arg(long, value_name = "PROGRAM")]
     pub baseline_bin: Option<PathBuf>,
     /// Time for the whole comparison of times, without building.
@@ -521,12 +557,34 @@ pub struct PairedArguments {
     pub plant: Option<f64>,
 }
 
+/// What a run is judged by.
+#[derive(Debug, Clone, Args)]
+pub struct StandardArguments {
+    /// Revision to judge by: a branch, a tag, HEAD~3. Its baseline, policy and waivers count, and it is built, so that times are compared with its
+    /// own, interleaved on this machine. Without a name it is the commit at which this branch parted from origin's or from main; that commit's
+    /// files judge by default too.
+    #[arg(long, value_name = "REV", num_args = 0..=1, conflicts_with_all = ["baseline", "baseline_bin"])]
+    pub against: Option<Option<String>>,
+    /// Do not build that revision: its files judge, and times are only shown.
+    #[arg(long, requires = "against")]
+    pub no_times: bool,
+    /// Judge by this baseline file instead, with the work tree's policy; needs no git.
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// The day on which waivers are looked at, instead of today.
+    #[arg(long, hide = true, value_name = "DAY")]
+    pub today: Option<Day>,
+}
+
 /// Arguments of `gate`.
 #[derive(Debug, Args)]
 pub struct GateArguments {
     /// How to measure.
     #[command(flatten)]
     pub measure: MeasureArguments,
+    /// What to judge by.
+    #[command(flatten)]
+    pub standard: StandardArguments,
     /// Judge this stored run instead of measuring.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["resume", "worker"])]
     pub run: Option<PathBuf>,
@@ -579,6 +637,18 @@ pub struct AcceptArguments {
     /// Do not ask.
     #[arg(long, short)]
     pub yes: bool,
+    /// Accept only values whose KERNEL/FIXTURE/METRIC matches this glob, where `*` stands for any characters; may be given again.
+    #[arg(long, value_name = "GLOB")]
+    pub only: Vec<String>,
+    /// Why: part of the commit's message.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Accept a run of uncommitted code, or cases of another suite.
+    #[arg(long)]
+    pub force: bool,
+    /// Commit the files of the baseline, with the table in the message.
+    #[arg(long)]
+    pub commit: bool,
 }
 
 /// Arguments of `verify`.

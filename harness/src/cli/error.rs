@@ -12,6 +12,7 @@ use crate::evaluate::EvaluateError;
 use crate::fetch::FetchError;
 use crate::filter::FilterError;
 use crate::fixture::FixtureError;
+use crate::git::GitError;
 use crate::golden::GoldenError;
 use crate::measure::MeasureError;
 use crate::measure::plan::PlanError;
@@ -19,8 +20,10 @@ use crate::merge::MergeError;
 use crate::paired::PairedError;
 use crate::policy::{PolicyError, UnknownSuite};
 use crate::specification::ResolveError;
+use crate::standard::SourceError;
 use crate::store::StoreError;
 use crate::table::TableError;
+use crate::waiver::WaiverError;
 use crate::worker::client::WorkerError;
 
 /// Exit codes; part of the interface.
@@ -73,6 +76,8 @@ pub enum CliError {
     #[error(transparent)]
     Fixture(#[from] FixtureError),
     #[error(transparent)]
+    Git(#[from] GitError),
+    #[error(transparent)]
     Golden(#[from] GoldenError),
     #[error(transparent)]
     Measure(#[from] MeasureError),
@@ -93,6 +98,8 @@ pub enum CliError {
     #[error(transparent)]
     Suite(#[from] UnknownSuite),
     #[error(transparent)]
+    Waiver(#[from] WaiverError),
+    #[error(transparent)]
     Worker(#[from] WorkerError),
     #[error("{0}")]
     Usage(String),
@@ -100,6 +107,17 @@ pub enum CliError {
     Unexpected(String),
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+impl From<SourceError> for CliError {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Baseline(BaselineError::Git(e)) | SourceError::Git(e) => e.into(),
+            SourceError::Baseline(e) => e.into(),
+            SourceError::Policy(e) => e.into(),
+            SourceError::Waiver(e) => e.into(),
+        }
+    }
 }
 
 impl From<SpecError> for CliError {
@@ -133,6 +151,8 @@ impl CliError {
                 Exit::Usage
             }
             Self::Build(_) | Self::Paired(_) => Exit::Unexpected,
+            Self::Git(GitError::Write { .. }) => Exit::Unexpected,
+            Self::Git(_) | Self::Waiver(_) => Exit::Usage,
             Self::Baseline(_) | Self::Store(_) | Self::File(_) | Self::Measure(MeasureError::Store(_)) => Exit::Usage,
             Self::Worker(WorkerError::Refused { .. }) => Exit::Usage,
             Self::Evaluate(_) | Self::Measure(_) | Self::Table(_) | Self::Worker(_) | Self::Unexpected(_) | Self::Io(_) => Exit::Unexpected,
@@ -144,6 +164,12 @@ impl CliError {
         match self {
             Self::Baseline(BaselineError::Missing { .. }) => {
                 Some("measure with 'weighbridge run' and accept the result with 'weighbridge baseline accept'")
+            }
+            Self::Git(GitError::Shallow { .. }) => Some(
+                "fetch more commits, 'git fetch --deepen=200 origin', or all of them, 'git fetch --unshallow origin'; or name what to judge by with '--against' or '--baseline'",
+            ),
+            Self::Git(GitError::NoRepository { .. } | GitError::NoTrunk { .. }) => {
+                Some("name the commit to judge by, '--against REV', or, outside git too, a file: '--baseline FILE'")
             }
             Self::Kernel(ResolveError::Spec(_)) | Self::Plan(PlanError::Kernel(ResolveError::Spec(_))) => {
                 Some("'weighbridge kernels list' prints the kernels, 'weighbridge kernels show KERNEL' their parameters")

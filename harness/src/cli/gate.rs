@@ -7,7 +7,7 @@ use weighbridge::registry::Registry;
 
 use super::arguments::{
     CompareArguments, FilterArguments, GateArguments, MeasureArguments, MergeArguments, ReportArguments, ReportFormat, RunArguments,
-    RunFormat,
+    RunFormat, StandardArguments,
 };
 use super::dry_run;
 use super::notes;
@@ -24,8 +24,11 @@ use crate::measure::plan::Plan;
 use crate::measure::{self, Options};
 use crate::merge::merge_files;
 use crate::policy::Policy;
+use crate::report::basis::Basis;
 use crate::report::{Described, Report, csv, json, markdown, plot, terminal};
+use crate::standard::{BaselineSource, Standard};
 use crate::store::Run;
+use crate::waiver;
 use crate::worker::protocol::Sampling;
 
 pub fn filter_of(arguments: &FilterArguments) -> Result<Filter, CliError> {
@@ -159,9 +162,19 @@ pub fn compare(arguments: &CompareArguments, root: Option<&Path>) -> Result<Exit
     Ok(exit_of(report.comparison.outcome()))
 }
 
+/// Where baseline, policy and waivers of a gate are read.
+fn source(arguments: &StandardArguments, workspace: &Workspace) -> Result<BaselineSource, CliError> {
+    Ok(match (&arguments.against, &arguments.baseline) {
+        (_, Some(file)) => BaselineSource::file(file, &workspace.root),
+        (Some(revision), None) => BaselineSource::against(&workspace.root, revision.as_deref())?,
+        (None, None) => BaselineSource::by_default(&workspace.root)?,
+    })
+}
+
 /// `gate`.
 pub fn gate(arguments: &GateArguments, root: Option<&Path>, registry: &Registry) -> Result<Exit, CliError> {
     let workspace = Workspace::find(root)?;
+    // What is measured is the work tree's; what it is held to is not.
     let policy = workspace.policy()?;
     let filter = filter_of(&arguments.measure.filter)?;
     let suite = match &arguments.run {
@@ -170,18 +183,26 @@ pub fn gate(arguments: &GateArguments, root: Option<&Path>, registry: &Registry)
     };
     policy.known_suite(&suite)?;
     // A baseline that cannot be read is told before minutes are spent on measuring.
-    let baseline = read_baseline(&suite, &policy, &workspace)?;
+    let standard = Standard::read(source(&arguments.standard, &workspace)?, &suite, &workspace.source())?;
+    if !arguments.measure.quiet {
+        eprintln!("{}", standard.source.line(&standard.suite));
+    }
     // The same holds for a build of the baseline.
-    let sides = paired::builds(arguments, &workspace)?;
+    let sides = paired::builds(arguments, standard.source.commit(), &workspace)?;
     let (run, output) = match &arguments.run {
         Some(path) => (Run::read(path)?, workspace.output(arguments.measure.output.as_deref())?),
         None => measured(&plan(&arguments.measure, &workspace, &policy, registry)?, &arguments.measure, &workspace, registry)?,
     };
-    let mut comparison = Comparison::new(&of_its_cases(baseline, &run), &run, &policy, &filter)?;
+    let basis = Basis::of(&standard);
+    let mut comparison = Comparison::new(&of_its_cases(standard.baseline, &run), &run, &standard.policy, &filter)?;
     if let Some(sides) = sides {
-        comparison.add_paired(paired::compare(arguments, sides, &run, &output, &workspace, &policy, registry)?, &policy);
+        comparison.add_paired(paired::compare(arguments, sides, &run, &output, &workspace, &standard.policy, registry)?, &standard.policy);
     }
-    let report = report_with(&run, comparison, &policy, &filter, &workspace)?;
+    let today = arguments.standard.today.unwrap_or_else(waiver::today);
+    let own_count = standard.policy.own_waivers_count();
+    let waivers = waiver::apply(&mut comparison, &standard.waivers, &standard.own_waivers, own_count, today);
+    let mut report = report_with(&run, comparison, &standard.policy, &filter, &workspace)?;
+    (report.basis, report.waivers) = (basis, waivers);
     write_all(&report, &arguments.format, &output)?;
     put(None, &format!("{}\n", terminal::render(&report)))?;
     if !arguments.measure.quiet {

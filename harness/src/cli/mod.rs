@@ -14,6 +14,7 @@ mod generated;
 mod golden;
 mod kernels;
 mod list;
+mod merge_baseline;
 mod notes;
 mod paired;
 mod progress;
@@ -71,6 +72,7 @@ fn carry_out(cli: Cli, registry: Registry) -> Result<Exit, CliError> {
         Command::Gate(arguments) => gate::gate(&arguments, root, &registry),
         Command::Report(arguments) => gate::report(&arguments, root),
         Command::Baseline { command: BaselineCommand::Accept(arguments) } => baseline::accept(&arguments, root, &registry),
+        Command::Baseline { command: BaselineCommand::Merge(arguments) } => merge_baseline::merge(&arguments, root),
         Command::Golden { command: GoldenCommand::Add(arguments) } => golden::add(&arguments, root, &registry),
         Command::Verify(arguments) => verify::verify(&arguments, root, &registry),
         Command::Encode(arguments) => artifact::encode(&arguments, &registry),

@@ -1,5 +1,7 @@
 //! Reports of a run and its comparison: one set of tables, written as terminal text, Markdown, JSON, CSV, and drawn.
 
+pub mod acceptance;
+pub mod basis;
 pub mod csv;
 pub mod format;
 pub mod json;
@@ -19,6 +21,8 @@ use crate::fixture::{Fixture, PackageSource, Source};
 use crate::model::record::{Case, Header};
 use crate::policy::Policy;
 use crate::store::Run;
+use crate::waiver::Applied;
+use basis::Basis;
 use sampled::SampledCase;
 use weighbridge::artifact::PassedThrough;
 
@@ -41,6 +45,10 @@ pub struct Report {
     pub sampled: Vec<SampledCase>,
     /// What is known of each fixture that was measured.
     pub fixtures: Vec<Described>,
+    /// What was judged by; of nothing where that is not said.
+    pub basis: Basis,
+    /// Waivers of what was judged.
+    pub waivers: Vec<Applied>,
 }
 
 /// What a report knows of a fixture.
@@ -100,7 +108,8 @@ impl Report {
         let cases = run.header.cases.iter().filter(|c| filter.takes(&c.kernel, &c.fixture)).count();
         let passed_through = run.records.iter().filter_map(through).collect();
         let sampled = run.records.iter().filter(|r| filter.takes(&r.case.kernel, &r.case.fixture)).filter_map(SampledCase::of).collect();
-        Self { header: run.header.clone(), seconds: run.seconds, comparison, summaries, passed_through, cases, sampled, fixtures }
+        let (header, basis) = (run.header.clone(), Basis::default());
+        Self { header, seconds: run.seconds, comparison, summaries, passed_through, cases, sampled, fixtures, basis, waivers: Vec::new() }
     }
 
     /// Which ratios the means leave out and why, in words; nothing where they leave out none.
@@ -121,8 +130,12 @@ impl Report {
     /// The verdict in words.
     pub fn verdict_line(&self) -> String {
         let c = &self.comparison;
+        let waived = match c.count(Verdict::Waived) {
+            0 => String::new(),
+            count => format!(", {count} waived"),
+        };
         let counts = format!(
-            "{} unchanged, {} improved, {} regressed, {} new, {} missing, {} inconclusive",
+            "{} unchanged, {} improved, {} regressed, {} new, {} missing, {} inconclusive{waived}",
             c.count(Verdict::Unchanged),
             c.count(Verdict::Improvement),
             c.count(Verdict::Regression),

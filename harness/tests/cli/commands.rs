@@ -21,6 +21,7 @@ fn every_command_has_help_with_an_example() {
         &["compare"],
         &["gate"],
         &["baseline", "accept"],
+        &["baseline", "merge"],
         &["report"],
         &["verify"],
         &["encode"],

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends in a panic")]
 
+mod acceptance;
 mod artifacts;
 mod bad_input;
 mod commands;
@@ -15,5 +16,7 @@ mod migration;
 mod mixed;
 mod paired;
 mod registry;
+mod repository;
 mod shards;
+mod standard;
 mod support;
