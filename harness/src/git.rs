@@ -3,6 +3,7 @@
 mod base;
 mod commit;
 mod config;
+mod history;
 mod tree;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 pub use base::merge_base;
 pub use commit::commit_files;
 pub use config::install_merge_driver;
+pub use history::{History, Touch, last_release};
 pub use tree::Tree;
 
 /// What the work tree is a checkout of.

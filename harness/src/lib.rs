@@ -17,6 +17,7 @@ pub mod fixture;
 pub mod generate;
 mod git;
 pub mod golden;
+pub mod history;
 pub mod measure;
 pub mod merge;
 pub mod model;

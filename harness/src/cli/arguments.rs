@@ -67,6 +67,11 @@ pub enum Command {
         #[command(subcommand)]
         command: BaselineCommand,
     },
+    /// Show how an accepted value went over the commits, or which values drifted since the last release.
+    #[command(
+        after_help = "Example: weighbridge history int4 mlp-mnist compression_ratio --svg history.svg\n         weighbridge history --all"
+    )]
+    History(HistoryArguments),
     /// Check artifacts by decoding them in a fresh process; without arguments check fixtures, policy and baselines.
     #[command(after_help = "Example: weighbridge verify model.artifact.safetensors --original model.safetensors")]
     Verify(VerifyArguments),
@@ -649,6 +654,35 @@ pub struct AcceptArguments {
     /// Commit the files of the baseline, with the table in the message.
     #[arg(long)]
     pub commit: bool,
+}
+
+/// Arguments of `history`.
+#[derive(Debug, Args)]
+pub struct HistoryArguments {
+    /// Kernel specification, as baselines have it.
+    #[arg(value_name = "KERNEL", required_unless_present = "all")]
+    pub kernel: Option<String>,
+    /// Fixture.
+    #[arg(value_name = "FIXTURE", required_unless_present = "all")]
+    pub fixture: Option<String>,
+    /// Metric.
+    #[arg(value_name = "METRIC", required_unless_present = "all")]
+    pub metric: Option<String>,
+    /// Look at all values, and name those that drifted since the last release by more than the policy tolerates, in steps that it tolerates.
+    #[arg(long, conflicts_with_all = ["kernel", "fixture", "metric", "svg"])]
+    pub all: bool,
+    /// Suite whose baseline it is.
+    #[arg(long, default_value = "mini")]
+    pub suite: String,
+    /// Revision that the drift is counted from, instead of the last release's tag.
+    #[arg(long, value_name = "REV", requires = "all")]
+    pub since: Option<String>,
+    /// Revision to look back from.
+    #[arg(long, value_name = "REV", default_value = "HEAD")]
+    pub from: String,
+    /// Draw the series into this file.
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
 }
 
 /// Arguments of `verify`.

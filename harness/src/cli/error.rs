@@ -14,6 +14,7 @@ use crate::filter::FilterError;
 use crate::fixture::FixtureError;
 use crate::git::GitError;
 use crate::golden::GoldenError;
+use crate::history::HistoryError;
 use crate::measure::MeasureError;
 use crate::measure::plan::PlanError;
 use crate::merge::MergeError;
@@ -90,6 +91,8 @@ pub enum CliError {
     #[error(transparent)]
     Policy(#[from] PolicyError),
     #[error(transparent)]
+    History(#[from] HistoryError),
+    #[error(transparent)]
     Kernel(#[from] ResolveError),
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -101,6 +104,8 @@ pub enum CliError {
     Waiver(#[from] WaiverError),
     #[error(transparent)]
     Worker(#[from] WorkerError),
+    #[error("{0}")]
+    Nothing(String),
     #[error("{0}")]
     Usage(String),
     #[error("{0}")]
@@ -151,8 +156,9 @@ impl CliError {
                 Exit::Usage
             }
             Self::Build(_) | Self::Paired(_) => Exit::Unexpected,
+            Self::Nothing(_) => Exit::Missing,
             Self::Git(GitError::Write { .. }) => Exit::Unexpected,
-            Self::Git(_) | Self::Waiver(_) => Exit::Usage,
+            Self::Git(_) | Self::Waiver(_) | Self::History(_) => Exit::Usage,
             Self::Baseline(_) | Self::Store(_) | Self::File(_) | Self::Measure(MeasureError::Store(_)) => Exit::Usage,
             Self::Worker(WorkerError::Refused { .. }) => Exit::Usage,
             Self::Evaluate(_) | Self::Measure(_) | Self::Table(_) | Self::Worker(_) | Self::Unexpected(_) | Self::Io(_) => Exit::Unexpected,

@@ -12,6 +12,7 @@ mod fixtures;
 mod gate;
 mod generated;
 mod golden;
+mod history;
 mod kernels;
 mod list;
 mod merge_baseline;
@@ -73,6 +74,7 @@ fn carry_out(cli: Cli, registry: Registry) -> Result<Exit, CliError> {
         Command::Report(arguments) => gate::report(&arguments, root),
         Command::Baseline { command: BaselineCommand::Accept(arguments) } => baseline::accept(&arguments, root, &registry),
         Command::Baseline { command: BaselineCommand::Merge(arguments) } => merge_baseline::merge(&arguments, root),
+        Command::History(arguments) => history::history(&arguments, root),
         Command::Golden { command: GoldenCommand::Add(arguments) } => golden::add(&arguments, root, &registry),
         Command::Verify(arguments) => verify::verify(&arguments, root, &registry),
         Command::Encode(arguments) => artifact::encode(&arguments, &registry),

@@ -6,6 +6,8 @@ use plotters::prelude::{
 };
 
 use super::Report;
+use crate::model::metric::as_f64;
+use crate::stats::change_points::ChangePoint;
 
 /// Okabe and Ito's colours, which people with any colour vision tell apart.
 const PALETTE: [RGBColor; 8] = [
@@ -45,6 +47,57 @@ pub fn rate_distortion(report: &Report) -> Option<Result<String, String>> {
         }
     }
     (!points.is_empty()).then(|| draw(&points).map_err(|e| e.to_string()))
+}
+
+/// A metric over refreshes, oldest first: its values, the mean of each stretch, and a line where the level changed.
+pub fn series(title: &str, unit: &str, values: &[f64], changes: &[ChangePoint]) -> Result<String, String> {
+    draw_series(title, unit, values, changes).map_err(|e| e.to_string())
+}
+
+fn draw_series<'a>(title: &'a str, unit: &str, values: &[f64], changes: &[ChangePoint]) -> Result<String, Box<dyn std::error::Error + 'a>> {
+    let (least, most) = values.iter().fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(*v), high.max(*v)));
+    // A flat series has its line in the middle.
+    let room = if most > least { 0.1 * (most - least) } else { (0.1 * most.abs()).max(f64::MIN_POSITIVE) };
+    let (last, x) = (as_f64(values.len() as u64), |i: usize| as_f64(i as u64));
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, (960, 400)).into_drawing_area();
+        area.fill(&WHITE)?;
+        let mut chart = ChartBuilder::on(&area)
+            .caption(title, ("sans-serif", 22))
+            .margin(16)
+            .x_label_area_size(44)
+            .y_label_area_size(88)
+            .build_cartesian_2d(-0.5..last, least - room..most + room)?;
+        chart
+            .configure_mesh()
+            .x_desc("refresh, oldest first")
+            .y_desc(unit)
+            .light_line_style(WHITE)
+            .label_style(("sans-serif", 14))
+            .draw()?;
+        let points: Vec<_> = values.iter().enumerate().map(|(i, v)| (x(i), *v)).collect();
+        chart.draw_series(LineSeries::new(points.iter().copied(), PALETTE[5]))?;
+        chart.draw_series(points.iter().map(|p| Circle::new(*p, 3, PALETTE[0].filled())))?;
+        for (i, change) in changes.iter().enumerate() {
+            let at = x(change.index) - 0.5;
+            let start = if i == 0 { 0.0 } else { x(changes[i - 1].index) - 0.5 };
+            let end = changes.get(i + 1).map_or(last, |next| x(next.index) - 0.5);
+            let line = |from: (f64, f64), to: (f64, f64), colour: RGBColor| PathElement::new(vec![from, to], colour.stroke_width(2));
+            chart.draw_series([
+                line((start, change.mean_before), (at, change.mean_before), PALETTE[2]),
+                line((at, change.mean_after), (end, change.mean_after), PALETTE[2]),
+                line((at, least - room), (at, most + room), PALETTE[1]),
+            ])?;
+            chart.draw_series([Text::new(
+                format!("change of level at {}", change.index + 1),
+                (at, most + room),
+                ("sans-serif", 13).into_font(),
+            )])?;
+        }
+        area.present()?;
+    }
+    Ok(svg)
 }
 
 fn draw(points: &[Point]) -> Result<String, Box<dyn std::error::Error + '_>> {

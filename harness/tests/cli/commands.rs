@@ -22,6 +22,7 @@ fn every_command_has_help_with_an_example() {
         &["gate"],
         &["baseline", "accept"],
         &["baseline", "merge"],
+        &["history"],
         &["report"],
         &["verify"],
         &["encode"],

@@ -11,6 +11,7 @@ mod error_table;
 mod fetch;
 mod gate;
 mod golden;
+mod history;
 mod interruption;
 mod migration;
 mod mixed;

@@ -73,6 +73,12 @@ impl Project {
         self.repository.set_head(&format!("refs/heads/{name}")).unwrap();
     }
 
+    /// A tag at HEAD.
+    pub fn tag(&self, name: &str) {
+        let head = self.repository.head().unwrap().peel_to_commit().unwrap();
+        self.repository.tag_lightweight(name, head.as_object(), false).unwrap();
+    }
+
     /// A command in the project.
     pub fn command(&self, arguments: &[&str]) -> assert_cmd::Command {
         command_in(self.root(), arguments)
