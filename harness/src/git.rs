@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub use base::merge_base;
 pub use commit::commit_files;
 pub use config::install_merge_driver;
-pub use history::{History, Touch, last_release};
+pub use history::{History, Touch, first_parents, last_release, subject};
 pub use tree::Tree;
 
 /// What the work tree is a checkout of.

@@ -4,6 +4,7 @@
 //! [`compare`] derives metrics, joins them with a [`baseline`] and judges them by [`policy`]; [`report`] shows the result.
 
 pub mod baseline;
+pub mod bisect;
 pub mod builds;
 pub mod cli;
 pub mod compare;

@@ -72,6 +72,11 @@ pub enum Command {
         after_help = "Example: weighbridge history int4 mlp-mnist compression_ratio --svg history.svg\n         weighbridge history --all"
     )]
     History(HistoryArguments),
+    /// Find the commit that made a metric worse, by building and measuring commits beside the work tree.
+    #[command(
+        after_help = "Example: weighbridge bisect --good v0.1.0 --bad HEAD --kernel int4 --fixture mlp-mnist --metric compression_ratio"
+    )]
+    Bisect(BisectArguments),
     /// Check artifacts by decoding them in a fresh process; without arguments check fixtures, policy and baselines.
     #[command(after_help = "Example: weighbridge verify model.artifact.safetensors --original model.safetensors")]
     Verify(VerifyArguments),
@@ -683,6 +688,44 @@ pub struct HistoryArguments {
     /// Draw the series into this file.
     #[arg(long, value_name = "FILE")]
     pub svg: Option<PathBuf>,
+}
+
+/// Arguments of `bisect`.
+#[derive(Debug, Args)]
+pub struct BisectArguments {
+    /// A revision at which the metric was good.
+    #[arg(long, value_name = "REV")]
+    pub good: String,
+    /// A later one at which it is bad.
+    #[arg(long, value_name = "REV", default_value = "HEAD")]
+    pub bad: String,
+    /// Kernel to measure.
+    #[arg(long, value_name = "SPEC")]
+    pub kernel: String,
+    /// Fixture to measure it on.
+    #[arg(long, value_name = "NAME")]
+    pub fixture: String,
+    /// Metric to look at; one that does not differ from run to run.
+    #[arg(long, value_name = "NAME")]
+    pub metric: String,
+    /// Worst value that is still good; by default the middle between the good and the bad revision's.
+    #[arg(long, value_name = "VALUE")]
+    pub worst: Option<f64>,
+    /// Suite that the fixture is in.
+    #[arg(long, default_value = "mini")]
+    pub suite: String,
+    /// Forget what an interrupted search of the same question found.
+    #[arg(long)]
+    pub restart: bool,
+    /// Longest time for one request to a worker.
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
+    pub case_timeout: Duration,
+    /// Most memory of a worker.
+    #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = size)]
+    pub memory_limit: u64,
+    /// Say nothing of progress.
+    #[arg(long, short)]
+    pub quiet: bool,
 }
 
 /// Arguments of `verify`.

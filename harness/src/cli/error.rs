@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use weighbridge::error::{FileError, SpecError};
 
 use crate::baseline::BaselineError;
+use crate::bisect::BisectError;
 use crate::builds::BuildError;
 use crate::convert::ConvertError;
 use crate::error_table::ErrorTableError;
@@ -60,6 +61,8 @@ impl From<Exit> for ExitCode {
 pub enum CliError {
     #[error(transparent)]
     Baseline(#[from] BaselineError),
+    #[error(transparent)]
+    Bisect(#[from] BisectError),
     #[error(transparent)]
     Build(#[from] BuildError),
     #[error("'{file}': {source}")]
@@ -158,7 +161,7 @@ impl CliError {
             Self::Build(_) | Self::Paired(_) => Exit::Unexpected,
             Self::Nothing(_) => Exit::Missing,
             Self::Git(GitError::Write { .. }) => Exit::Unexpected,
-            Self::Git(_) | Self::Waiver(_) | Self::History(_) => Exit::Usage,
+            Self::Git(_) | Self::Waiver(_) | Self::History(_) | Self::Bisect(_) => Exit::Usage,
             Self::Baseline(_) | Self::Store(_) | Self::File(_) | Self::Measure(MeasureError::Store(_)) => Exit::Usage,
             Self::Worker(WorkerError::Refused { .. }) => Exit::Usage,
             Self::Evaluate(_) | Self::Measure(_) | Self::Table(_) | Self::Worker(_) | Self::Unexpected(_) | Self::Io(_) => Exit::Unexpected,

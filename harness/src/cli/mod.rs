@@ -3,6 +3,7 @@
 mod arguments;
 mod artifact;
 mod baseline;
+mod bisect;
 mod dry_run;
 mod error;
 mod error_table;
@@ -75,6 +76,7 @@ fn carry_out(cli: Cli, registry: Registry) -> Result<Exit, CliError> {
         Command::Baseline { command: BaselineCommand::Accept(arguments) } => baseline::accept(&arguments, root, &registry),
         Command::Baseline { command: BaselineCommand::Merge(arguments) } => merge_baseline::merge(&arguments, root),
         Command::History(arguments) => history::history(&arguments, root),
+        Command::Bisect(arguments) => bisect::bisect(&arguments, root, &registry),
         Command::Golden { command: GoldenCommand::Add(arguments) } => golden::add(&arguments, root, &registry),
         Command::Verify(arguments) => verify::verify(&arguments, root, &registry),
         Command::Encode(arguments) => artifact::encode(&arguments, &registry),

@@ -83,6 +83,38 @@ impl History {
     }
 }
 
+/// The commits from `good` to `bad`, both included, along first parents, oldest first.
+///
+/// Where `good` is on a branch that was merged, the chain begins at the commit that the branch began at.
+pub fn first_parents(root: &Path, good: &str, bad: &str) -> Result<Vec<String>, GitError> {
+    let (good, bad) = (resolve(root, good)?, resolve(root, bad)?);
+    let repository = open(root, &bad)?;
+    let fail =
+        |e: git2::Error| GitError::Read { what: "history".to_owned(), commit: short(&bad).to_owned(), message: e.message().to_owned() };
+    let (first, last) = (git2::Oid::from_str(&good).map_err(fail)?, git2::Oid::from_str(&bad).map_err(fail)?);
+    let mut chain = Vec::new();
+    let mut commit = repository.find_commit(last).map_err(fail)?;
+    loop {
+        chain.push(commit.id().to_string());
+        if commit.id() == first || repository.graph_descendant_of(first, commit.id()).map_err(fail)? {
+            break;
+        }
+        match commit.parent(0) {
+            Ok(parent) => commit = parent,
+            Err(_) => return Err(GitError::Unrelated { branch: good }),
+        }
+    }
+    chain.reverse();
+    Ok(chain)
+}
+
+/// First line of a commit's message.
+pub fn subject(root: &Path, commit: &str) -> Option<String> {
+    let repository = open(root, commit).ok()?;
+    let commit = repository.find_commit(git2::Oid::from_str(commit).ok()?).ok()?;
+    Some(commit.summary().ok()??.to_owned())
+}
+
 /// The nearest commit from a revision back, along first parents, that a release tag names, with the tag: `v1.2.3` or `1.2.3`.
 pub fn last_release(root: &Path, from: &str) -> Result<Option<(String, String)>, GitError> {
     let from = resolve(root, from)?;

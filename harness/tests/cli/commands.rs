@@ -23,6 +23,7 @@ fn every_command_has_help_with_an_example() {
         &["baseline", "accept"],
         &["baseline", "merge"],
         &["history"],
+        &["bisect"],
         &["report"],
         &["verify"],
         &["encode"],

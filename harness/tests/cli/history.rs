@@ -1,8 +1,8 @@
-//! `history` over a repository of twenty commits: one makes artifacts larger, all of them make the error a little larger, and one does
+//! `history` and `bisect` over a repository of twenty commits: one makes artifacts larger, all of them make the error a little larger, and one does
 //! not build.
 
 use crate::repository::Project;
-use crate::support::{error_of, output_of};
+use crate::support::{error_of, example, output_of};
 
 /// Commit from which on artifacts are larger.
 const WIDER: usize = 12;
@@ -80,4 +80,49 @@ fn a_jump_and_a_drift_stand_out_of_a_history() {
     let error = error_of(&mut project.command(&["history", "int8", "mlp-mnist", "perplexity"]), 4);
     assert!(error.contains("none of 21 commits"), "{error}");
     error_of(&mut project.command(&["history", "int8"]), 2);
+}
+
+#[test]
+fn bisect_finds_the_commit_skips_what_does_not_build_and_goes_on_where_it_stopped() {
+    let (project, commits) = twenty_commits();
+    project.write("harness/src/main.rs", "not even Rust");
+    let bisect = |good: &str, more: &[&str]| {
+        let question = ["bisect", "--good", good, "--kernel", "int8", "--fixture", "mlp-mnist", "--metric", "compression_ratio"];
+        let mut command = project.command(&[&question[..], more].concat());
+        command.env("WEIGHBRIDGE_STAND_IN", example("sabotaged_worker"));
+        command
+    };
+    let before = (project.git().head().unwrap().target(), std::fs::read(project.git().path().join("index")).unwrap());
+    let output = bisect(&commits[0], &[]).output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{out}{err}");
+    assert!(out.starts_with(&format!("first bad commit: {}\n", commits[WIDER])), "{out}{err}");
+    assert!(out.contains("Change 11") && out.contains("Change 12"), "{out}");
+    assert!(err.contains(&format!("commit {}: skipped: ", &commits[BROKEN][..12])) && err.contains("does not build"), "{err}");
+    assert_eq!(before, (project.git().head().unwrap().target(), std::fs::read(project.git().path().join("index")).unwrap()));
+    assert_eq!(project.read("harness/src/main.rs"), "not even Rust", "the work tree stays as it is");
+    assert_eq!(project.git().worktrees().unwrap().len(), 0);
+
+    // Killed after three measurements: what was found is kept, and only the rest is done.
+    let state = project.root().join("target/weighbridge/bisect/state.json");
+    let mut kept: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&state).unwrap()).unwrap();
+    let findings = kept["findings"].as_object_mut().unwrap();
+    assert!(findings.len() <= 9 && findings.contains_key(&commits[BROKEN]), "{findings:?}");
+    findings.remove(&commits[WIDER]);
+    std::fs::write(&state, kept.to_string()).unwrap();
+    let output = bisect(&commits[0], &[]).output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(out.starts_with(&format!("first bad commit: {}\n", commits[WIDER])), "{out}{err}");
+    assert_eq!(err.matches(": building").count(), 1, "{err}");
+    assert!(err.contains("was built before"), "{err}");
+
+    // Between a good commit and one that does not build the answer is as wide as it has to be.
+    let error = error_of(&mut bisect(&commits[0], &["--bad", &commits[BROKEN]]), 2);
+    assert!(error.contains("the bad commit") && error.contains("cannot be measured"), "{error}");
+    let error = error_of(&mut bisect(&commits[WIDER], &[]), 2);
+    assert!(error.contains("which is not worse"), "{error}");
+    let error = error_of(&mut bisect(&commits[0], &["--worst", "1.0"]), 2);
+    assert!(error.contains("with '--worst 1' the bad commit is not bad"), "{error}");
+    let times = ["bisect", "--good", &commits[0], "--kernel", "int8", "--fixture", "mlp-mnist", "--metric", "encode_seconds_per_mb"];
+    assert!(error_of(&mut project.command(&times), 2).contains("differs from run to run"));
 }
