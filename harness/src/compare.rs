@@ -1,6 +1,6 @@
 //! Baseline against candidate: a verdict for each metric of each case, and one for the whole.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -168,8 +168,9 @@ impl Comparison {
                 judge(pair, policy, is_failed, same_machine)
             })
             .collect();
+        let order: BTreeMap<&Case, usize> = run.header.cases.iter().enumerate().map(|(i, case)| (case, i)).collect();
         let place = |row: &Row| {
-            let case = run.header.cases.iter().position(|c| *c == row.case).unwrap_or(usize::MAX);
+            let case = order.get(&row.case).copied().unwrap_or(usize::MAX);
             (case, row.case.clone(), METRICS.iter().position(|m| m.name == row.metric.name))
         };
         rows.sort_by_cached_key(place);

@@ -18,7 +18,8 @@ pub struct FilterError {
     message: String,
 }
 
-fn set(patterns: &[String]) -> Result<Option<GlobSet>, FilterError> {
+/// A set of globs; `None` for an empty list, which takes all.
+pub fn set(patterns: &[String]) -> Result<Option<GlobSet>, FilterError> {
     if patterns.is_empty() {
         return Ok(None);
     }

@@ -1,6 +1,18 @@
 //! Version control, through libgit2: the only module that knows of it.
 
+mod base;
+mod commit;
+mod config;
+mod history;
+mod tree;
+
 use std::path::{Path, PathBuf};
+
+pub use base::merge_base;
+pub use commit::commit_files;
+pub use config::install_merge_driver;
+pub use history::{History, Touch, first_parents, last_release, subject};
+pub use tree::Tree;
 
 /// What the work tree is a checkout of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +78,44 @@ pub enum GitError {
         /// What was wanted.
         revision: String,
         /// What libgit2 says.
+        message: String,
+    },
+    /// The history that is there does not reach back to where two branches parted.
+    #[error("cannot tell where HEAD and {branch} parted: this clone is shallow, with {depth} commits of HEAD")]
+    Shallow {
+        /// The branch to compare with.
+        branch: String,
+        /// Commits from HEAD back that are there.
+        depth: usize,
+    },
+    /// Nothing to take a merge-base with.
+    #[error("'{}' has no branch to take a merge-base with: no origin/HEAD, no origin/main, no main", path.display())]
+    NoTrunk {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// Two branches without a common commit.
+    #[error("HEAD and '{branch}' have no commit in common")]
+    Unrelated {
+        /// The branch to compare with.
+        branch: String,
+    },
+    /// Something in a commit could not be read.
+    #[error("cannot read '{what}' of commit '{commit}': {message}")]
+    Read {
+        /// File or object.
+        what: String,
+        /// The commit.
+        commit: String,
+        /// What libgit2 says.
+        message: String,
+    },
+    /// Something could not be written.
+    #[error("cannot {action}: {message}")]
+    Write {
+        /// What was tried.
+        action: &'static str,
+        /// Why not.
         message: String,
     },
     /// The files could not be written.

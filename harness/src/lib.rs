@@ -4,6 +4,7 @@
 //! [`compare`] derives metrics, joins them with a [`baseline`] and judges them by [`policy`]; [`report`] shows the result.
 
 pub mod baseline;
+pub mod bisect;
 pub mod builds;
 pub mod calibrate;
 pub mod cli;
@@ -18,6 +19,7 @@ pub mod fixture;
 pub mod generate;
 mod git;
 pub mod golden;
+pub mod history;
 pub mod measure;
 pub mod merge;
 pub mod model;
@@ -27,8 +29,10 @@ pub mod report;
 pub mod scaling;
 pub mod seed_lists;
 pub mod specification;
+pub mod standard;
 pub mod stats;
 pub mod store;
 mod table;
 mod vectors;
+pub mod waiver;
 pub mod worker;

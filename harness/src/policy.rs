@@ -102,6 +102,26 @@ pub struct ScalingPolicy {
     pub reason: String,
 }
 
+/// What waivers count for that the change under judgement brings along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OwnWaivers {
+    /// They are listed and permit nothing.
+    Listed,
+    /// They count like any other.
+    Counted,
+}
+
+/// How waivers are taken.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct WaiverPolicy {
+    /// Those of the change under judgement.
+    pub own: OwnWaivers,
+    /// Why.
+    pub reason: String,
+}
+
 /// The whole policy.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -113,6 +133,8 @@ pub struct Policy {
     /// Costs by name.
     #[serde(default)]
     scaling: BTreeMap<String, ScalingPolicy>,
+    /// Waivers; where nothing is said, one's own are only listed.
+    waivers: Option<WaiverPolicy>,
     /// Targets by kernel specification.
     #[serde(default)]
     pub targets: BTreeMap<String, Target>,
@@ -161,6 +183,17 @@ impl Policy {
     /// Parses and checks; `origin` is for messages.
     pub fn parse(text: &str, origin: &str) -> Result<Self, PolicyError> {
         let invalid = |message: String| PolicyError::Invalid { origin: origin.to_owned(), message };
+        // A later version has keys that this release does not know: the version is the better message.
+        let head = toml::from_str::<toml::Table>(text).unwrap_or_default();
+        let version = head.get("version").and_then(toml::Value::as_integer).unwrap_or_default();
+        if version > i64::from(VERSION) {
+            let release = head
+                .get("read-since")
+                .and_then(toml::Value::as_str)
+                .map_or_else(|| "a later release".to_owned(), |r| format!("release {r} or later"));
+            let own = env!("CARGO_PKG_VERSION");
+            return Err(invalid(format!("version {version} is newer than this release, {own}, reads; use {release}")));
+        }
         let policy: Self = toml::from_str(text).map_err(|e| invalid(e.to_string()))?;
         if policy.version != VERSION {
             return Err(invalid(format!("version {} is not known; this release reads version {VERSION}", policy.version)));
@@ -186,10 +219,12 @@ impl Policy {
                 return Err(invalid(format!("scaling of '{name}': {message}, not {}", entry.exponent_tolerance)));
             }
         }
+        let waivers = "waivers".to_owned();
         let reasons = (policy.metrics.iter().map(|(n, m)| (n, &m.reason)))
             .chain(policy.scaling.iter().map(|(n, s)| (n, &s.reason)))
             .chain(policy.targets.iter().map(|(n, t)| (n, &t.reason)))
             .chain(policy.suites.iter().map(|(n, s)| (n, &s.reason)))
+            .chain(policy.waivers.iter().map(|w| (&waivers, &w.reason)))
             .chain(policy.suites.iter().flat_map(|(n, s)| s.sample.iter().map(move |rule| (n, &rule.reason))))
             .chain(policy.suites.iter().flat_map(|(n, s)| s.limit.iter().map(move |limit| (n, &limit.reason))));
         if let Some((name, _)) = reasons.into_iter().find(|(_, reason)| reason.trim().is_empty()) {
@@ -228,6 +263,11 @@ impl Policy {
     /// Growth of a cost's exponent that is tolerated; none without an entry.
     pub fn exponent_tolerance(&self, quantity: &str) -> f64 {
         self.scaling.get(quantity).map_or(0.0, |entry| entry.exponent_tolerance)
+    }
+
+    /// Whether waivers count that the change under judgement brings along.
+    pub fn own_waivers_count(&self) -> bool {
+        self.waivers.as_ref().is_some_and(|w| w.own == OwnWaivers::Counted)
     }
 
     /// The suite of that name.
@@ -276,6 +316,9 @@ mod tests {
         let scaling =
             |name: &str, tolerance: &str| with(&format!("[scaling.{name}]\nexponent-tolerance = {tolerance}\nreason = \"r\"\n[metrics]\n"));
         assert!(scaling("speed", "0.1").contains("unknown cost 'speed'") && scaling("artifact_bytes", "-0.1").contains("'artifact_bytes'"));
-        assert!(Policy::parse("version = 9\n[suites]\n[metrics]\n", "p").unwrap_err().to_string().contains("version 9"));
+        assert!(with("[waivers]\nown = \"counted\"\nreason = \"\"\n[metrics]\n").contains("'waivers' needs a reason"));
+        let newer = |more: &str| Policy::parse(&format!("version = 9\n{more}[suites]\n[metrics]\n"), "p").unwrap_err().to_string();
+        assert!(newer("").contains("version 9") && newer("read-since = \"4.2.0\"\nnew-key = 1\n").contains("use release 4.2.0 or later"));
+        assert!(Policy::parse("version = 0\n[suites]\n[metrics]\n", "p").unwrap_err().to_string().contains("version 0"));
     }
 }

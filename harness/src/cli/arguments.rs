@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::reporting::{Wanted, WantedParser};
+use crate::waiver::Day;
 use crate::worker::batch::Operation;
 use crate::worker::fault::Fault;
 
@@ -56,8 +57,9 @@ pub enum Command {
     #[command(after_help = "Example: weighbridge compare reports/run.jsonl --metric '*ratio'")]
     Compare(CompareArguments),
     /// Measure a suite, judge it by the baseline, write reports, and exit with the verdict.
-    #[command(after_help = "Example: weighbridge gate --against main --budget 5m
-         weighbridge gate --self-test")]
+    #[command(
+        after_help = "Example: weighbridge gate --against main --budget 5m\n         weighbridge gate --against origin/main --no-times\n         weighbridge gate --self-test"
+    )]
     Gate(GateArguments),
     /// Find out how often the comparison of times calls what did not change, and how small a slow-down it sees, on this machine.
     #[command(
@@ -73,6 +75,16 @@ pub enum Command {
         #[command(subcommand)]
         command: BaselineCommand,
     },
+    /// Show how an accepted value went over the commits, or which values drifted since the last release.
+    #[command(
+        after_help = "Example: weighbridge history int4 mlp-mnist compression_ratio --svg history.svg\n         weighbridge history --all"
+    )]
+    History(HistoryArguments),
+    /// Find the commit that made a metric worse, by building and measuring commits beside the work tree.
+    #[command(
+        after_help = "Example: weighbridge bisect --good v0.1.0 --bad HEAD --kernel int4 --fixture mlp-mnist --metric compression_ratio"
+    )]
+    Bisect(BisectArguments),
     /// Check artifacts by decoding them in a fresh process; without arguments check fixtures, policy and baselines.
     #[command(after_help = "Example: weighbridge verify model.artifact.safetensors --original model.safetensors")]
     Verify(VerifyArguments),
@@ -300,6 +312,41 @@ pub enum BaselineCommand {
     /// Make a stored run the baseline of its suite.
     #[command(after_help = "Example: weighbridge baseline accept --run reports/run.jsonl --yes")]
     Accept(AcceptArguments),
+    /// Merge two versions of a baseline file, as git calls a merge driver; '--install' tells git to.
+    #[command(after_help = "Example: weighbridge baseline merge --install")]
+    Merge(MergeBaselineArguments),
+}
+
+/// Arguments of `baseline merge`.
+#[derive(Debug, Args)]
+pub struct MergeBaselineArguments {
+    /// Tell this repository's git to merge baselines with this program.
+    #[arg(long, conflicts_with_all = ["base", "ours", "theirs"])]
+    pub install: bool,
+    /// The file as it was before both.
+    #[arg(value_name = "BASE", required_unless_present = "install")]
+    pub base: Option<PathBuf>,
+    /// Our file; the result replaces it.
+    #[arg(value_name = "OURS", required_unless_present = "install")]
+    pub ours: Option<PathBuf>,
+    /// Their file.
+    #[arg(value_name = "THEIRS", required_unless_present = "install")]
+    pub theirs: Option<PathBuf>,
+    /// Name of the file, for messages.
+    #[arg(value_name = "NAME")]
+    pub name: Option<PathBuf>,
+    /// Take this side where both refreshed one case, instead of asking or leaving it open.
+    #[arg(long, value_enum)]
+    pub prefer: Option<Side>,
+}
+
+/// A side of a merge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Side {
+    /// The branch that is merged into.
+    Ours,
+    /// The branch that is merged.
+    Theirs,
 }
 
 /// What to do with golden artifacts.
@@ -517,10 +564,7 @@ const DEFAULT_REPORTS: [&str; 5] = ["markdown", "json", "csv", "svg", "html"];
 /// How times of two builds are compared.
 #[derive(Debug, Args)]
 pub struct PairedArguments {
-    /// Revision to build and to compare times with, interleaved on this machine: a branch, a tag, HEAD~3.
-    #[arg(long, value_name = "REV", conflicts_with = "baseline_bin")]
-    pub against: Option<String>,
-    /// Ready program to compare times with instead.
+    /// Ready program to compare times with, instead of the build of a revision.
     #[arg(long, value_name = "PROGRAM")]
     pub baseline_bin: Option<PathBuf>,
     /// Time for the whole comparison of times, without building.
@@ -583,12 +627,34 @@ fn percent(text: &str) -> Result<f64, String> {
     value.map(f64::abs).ok_or_else(|| "give per cent from 0 to 100".to_owned())
 }
 
+/// What a run is judged by.
+#[derive(Debug, Clone, Args)]
+pub struct StandardArguments {
+    /// Revision to judge by: a branch, a tag, HEAD~3. Its baseline, policy and waivers count, and it is built, so that times are compared with its
+    /// own, interleaved on this machine. Without a name it is the commit at which this branch parted from origin's or from main; that commit's
+    /// files judge by default too.
+    #[arg(long, value_name = "REV", num_args = 0..=1, conflicts_with_all = ["baseline", "baseline_bin"])]
+    pub against: Option<Option<String>>,
+    /// Do not build that revision: its files judge, and times are only shown.
+    #[arg(long, requires = "against")]
+    pub no_times: bool,
+    /// Judge by this baseline file instead, with the work tree's policy; needs no git.
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// The day on which waivers are looked at, instead of today.
+    #[arg(long, hide = true, value_name = "DAY")]
+    pub today: Option<Day>,
+}
+
 /// Arguments of `gate`.
 #[derive(Debug, Args)]
 pub struct GateArguments {
     /// How to measure.
     #[command(flatten)]
     pub measure: MeasureArguments,
+    /// What to judge by.
+    #[command(flatten)]
+    pub standard: StandardArguments,
     /// Judge this stored run instead of measuring.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["resume", "worker"])]
     pub run: Option<PathBuf>,
@@ -634,6 +700,85 @@ pub struct AcceptArguments {
     /// Do not ask.
     #[arg(long, short)]
     pub yes: bool,
+    /// Accept only values whose KERNEL/FIXTURE/METRIC matches this glob, where `*` stands for any characters; may be given again.
+    #[arg(long, value_name = "GLOB")]
+    pub only: Vec<String>,
+    /// Why: part of the commit's message.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Accept a run of uncommitted code, or cases of another suite.
+    #[arg(long)]
+    pub force: bool,
+    /// Commit the files of the baseline, with the table in the message.
+    #[arg(long)]
+    pub commit: bool,
+}
+
+/// Arguments of `history`.
+#[derive(Debug, Args)]
+pub struct HistoryArguments {
+    /// Kernel specification, as baselines have it.
+    #[arg(value_name = "KERNEL", required_unless_present = "all")]
+    pub kernel: Option<String>,
+    /// Fixture.
+    #[arg(value_name = "FIXTURE", required_unless_present = "all")]
+    pub fixture: Option<String>,
+    /// Metric.
+    #[arg(value_name = "METRIC", required_unless_present = "all")]
+    pub metric: Option<String>,
+    /// Look at all values, and name those that drifted since the last release by more than the policy tolerates, in steps that it tolerates.
+    #[arg(long, conflicts_with_all = ["kernel", "fixture", "metric", "svg"])]
+    pub all: bool,
+    /// Suite whose baseline it is.
+    #[arg(long, default_value = "mini")]
+    pub suite: String,
+    /// Revision that the drift is counted from, instead of the last release's tag.
+    #[arg(long, value_name = "REV", requires = "all")]
+    pub since: Option<String>,
+    /// Revision to look back from.
+    #[arg(long, value_name = "REV", default_value = "HEAD")]
+    pub from: String,
+    /// Draw the series into this file.
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+}
+
+/// Arguments of `bisect`.
+#[derive(Debug, Args)]
+pub struct BisectArguments {
+    /// A revision at which the metric was good.
+    #[arg(long, value_name = "REV")]
+    pub good: String,
+    /// A later one at which it is bad.
+    #[arg(long, value_name = "REV", default_value = "HEAD")]
+    pub bad: String,
+    /// Kernel to measure.
+    #[arg(long, value_name = "SPEC")]
+    pub kernel: String,
+    /// Fixture to measure it on.
+    #[arg(long, value_name = "NAME")]
+    pub fixture: String,
+    /// Metric to look at; one that does not differ from run to run.
+    #[arg(long, value_name = "NAME")]
+    pub metric: String,
+    /// Worst value that is still good; by default the middle between the good and the bad revision's.
+    #[arg(long, value_name = "VALUE")]
+    pub worst: Option<f64>,
+    /// Suite that the fixture is in.
+    #[arg(long, default_value = "mini")]
+    pub suite: String,
+    /// Forget what an interrupted search of the same question found.
+    #[arg(long)]
+    pub restart: bool,
+    /// Longest time for one request to a worker.
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
+    pub case_timeout: Duration,
+    /// Most memory of a worker.
+    #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = size)]
+    pub memory_limit: u64,
+    /// Say nothing of progress.
+    #[arg(long, short)]
+    pub quiet: bool,
 }
 
 /// Arguments of `verify`.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use weighbridge::error::{FileError, SpecError};
 
 use crate::baseline::BaselineError;
+use crate::bisect::BisectError;
 use crate::builds::BuildError;
 use crate::convert::ConvertError;
 use crate::error_table::ErrorTableError;
@@ -12,7 +13,9 @@ use crate::evaluate::EvaluateError;
 use crate::fetch::FetchError;
 use crate::filter::FilterError;
 use crate::fixture::FixtureError;
+use crate::git::GitError;
 use crate::golden::GoldenError;
+use crate::history::HistoryError;
 use crate::measure::MeasureError;
 use crate::measure::plan::PlanError;
 use crate::merge::MergeError;
@@ -20,8 +23,10 @@ use crate::paired::PairedError;
 use crate::policy::{PolicyError, UnknownSuite};
 use crate::report::form::ReportError;
 use crate::specification::ResolveError;
+use crate::standard::SourceError;
 use crate::store::StoreError;
 use crate::table::TableError;
+use crate::waiver::WaiverError;
 use crate::worker::client::WorkerError;
 
 /// Exit codes; part of the interface.
@@ -58,6 +63,8 @@ pub enum CliError {
     #[error(transparent)]
     Baseline(#[from] BaselineError),
     #[error(transparent)]
+    Bisect(#[from] BisectError),
+    #[error(transparent)]
     Build(#[from] BuildError),
     #[error("'{file}': {source}")]
     Convert { file: String, source: ConvertError },
@@ -74,6 +81,8 @@ pub enum CliError {
     #[error(transparent)]
     Fixture(#[from] FixtureError),
     #[error(transparent)]
+    Git(#[from] GitError),
+    #[error(transparent)]
     Golden(#[from] GoldenError),
     #[error(transparent)]
     Measure(#[from] MeasureError),
@@ -86,6 +95,8 @@ pub enum CliError {
     #[error(transparent)]
     Policy(#[from] PolicyError),
     #[error(transparent)]
+    History(#[from] HistoryError),
+    #[error(transparent)]
     Kernel(#[from] ResolveError),
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -96,13 +107,28 @@ pub enum CliError {
     #[error(transparent)]
     Suite(#[from] UnknownSuite),
     #[error(transparent)]
+    Waiver(#[from] WaiverError),
+    #[error(transparent)]
     Worker(#[from] WorkerError),
+    #[error("{0}")]
+    Nothing(String),
     #[error("{0}")]
     Usage(String),
     #[error("{0}")]
     Unexpected(String),
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+impl From<SourceError> for CliError {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Baseline(BaselineError::Git(e)) | SourceError::Git(e) => e.into(),
+            SourceError::Baseline(e) => e.into(),
+            SourceError::Policy(e) => e.into(),
+            SourceError::Waiver(e) => e.into(),
+        }
+    }
 }
 
 impl From<SpecError> for CliError {
@@ -136,6 +162,9 @@ impl CliError {
                 Exit::Usage
             }
             Self::Build(_) | Self::Paired(_) => Exit::Unexpected,
+            Self::Nothing(_) => Exit::Missing,
+            Self::Git(GitError::Write { .. }) => Exit::Unexpected,
+            Self::Git(_) | Self::Waiver(_) | Self::History(_) | Self::Bisect(_) => Exit::Usage,
             Self::Baseline(_) | Self::Store(_) | Self::File(_) | Self::Measure(MeasureError::Store(_)) => Exit::Usage,
             Self::Worker(WorkerError::Refused { .. }) => Exit::Usage,
             Self::Evaluate(_)
@@ -153,6 +182,12 @@ impl CliError {
         match self {
             Self::Baseline(BaselineError::Missing { .. }) => {
                 Some("measure with 'weighbridge run' and accept the result with 'weighbridge baseline accept'")
+            }
+            Self::Git(GitError::Shallow { .. }) => Some(
+                "fetch more commits, 'git fetch --deepen=200 origin', or all of them, 'git fetch --unshallow origin'; or name what to judge by with '--against' or '--baseline'",
+            ),
+            Self::Git(GitError::NoRepository { .. } | GitError::NoTrunk { .. }) => {
+                Some("name the commit to judge by, '--against REV', or, outside git too, a file: '--baseline FILE'")
             }
             Self::Kernel(ResolveError::Spec(_)) | Self::Plan(PlanError::Kernel(ResolveError::Spec(_))) => {
                 Some("'weighbridge kernels list' prints the kernels, 'weighbridge kernels show KERNEL' their parameters")

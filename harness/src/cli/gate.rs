@@ -7,6 +7,7 @@ use weighbridge::registry::Registry;
 
 use super::arguments::{
     CompareArguments, FilterArguments, GateArguments, MeasureArguments, MergeArguments, ReportArguments, RunArguments, RunFormat,
+    StandardArguments,
 };
 use super::dry_run;
 use super::notes;
@@ -26,9 +27,12 @@ use crate::measure::plan::Plan;
 use crate::measure::{self, Options};
 use crate::merge::merge_files;
 use crate::policy::Policy;
+use crate::report::basis::Basis;
 use crate::report::pr_body::Proposal;
 use crate::report::{Described, Report, terminal};
+use crate::standard::{BaselineSource, Standard};
 use crate::store::Run;
+use crate::waiver;
 use crate::worker::fault::Fault;
 use crate::worker::protocol::Sampling;
 
@@ -182,9 +186,19 @@ pub fn compare(arguments: &CompareArguments, root: Option<&Path>) -> Result<Exit
     Ok(exit_of(report.comparison.outcome()))
 }
 
+/// Where baseline, policy and waivers of a gate are read.
+fn source(arguments: &StandardArguments, workspace: &Workspace) -> Result<BaselineSource, CliError> {
+    Ok(match (&arguments.against, &arguments.baseline) {
+        (_, Some(file)) => BaselineSource::file(file, &workspace.root),
+        (Some(revision), None) => BaselineSource::against(&workspace.root, revision.as_deref())?,
+        (None, None) => BaselineSource::by_default(&workspace.root)?,
+    })
+}
+
 /// `gate`.
 pub fn gate(arguments: &GateArguments, root: Option<&Path>, registry: &Registry) -> Result<Exit, CliError> {
     let workspace = Workspace::find(root)?;
+    // What is measured is the work tree's; what it is held to is not.
     let policy = workspace.policy()?;
     if arguments.self_test {
         return self_test::run(arguments, &workspace, &policy);
@@ -196,9 +210,12 @@ pub fn gate(arguments: &GateArguments, root: Option<&Path>, registry: &Registry)
     };
     policy.known_suite(&suite)?;
     // A baseline that cannot be read is told before minutes are spent on measuring.
-    let baseline = read_baseline(&suite, &policy, &workspace)?;
+    let standard = Standard::read(source(&arguments.standard, &workspace)?, &suite, &workspace.source())?;
+    if !arguments.measure.quiet {
+        eprintln!("{}", standard.source.line(&standard.suite));
+    }
     // The same holds for a build of the baseline.
-    let sides = paired::builds(arguments, &workspace)?;
+    let sides = paired::builds(arguments, standard.source.commit(), &workspace)?;
     let (run, output) = match &arguments.run {
         Some(path) => (Run::read(path)?, workspace.output(arguments.measure.output.as_deref())?),
         None => {
@@ -206,11 +223,16 @@ pub fn gate(arguments: &GateArguments, root: Option<&Path>, registry: &Registry)
             measured(&plan, &arguments.measure, arguments.fault, &workspace, registry)?
         }
     };
-    let mut comparison = Comparison::new(&of_its_cases(baseline, &run), &run, &policy, &filter)?;
+    let basis = Basis::of(&standard);
+    let mut comparison = Comparison::new(&of_its_cases(standard.baseline, &run), &run, &standard.policy, &filter)?;
     if let Some(sides) = sides {
-        comparison.add_paired(paired::compare(arguments, sides, &run, &output, &workspace, &policy, registry)?, &policy);
+        comparison.add_paired(paired::compare(arguments, sides, &run, &output, &workspace, &standard.policy, registry)?, &standard.policy);
     }
-    let report = report_with(&run, comparison, &policy, &filter, &workspace)?;
+    let today = arguments.standard.today.unwrap_or_else(waiver::today);
+    let own_count = standard.policy.own_waivers_count();
+    let waivers = waiver::apply(&mut comparison, &standard.waivers, &standard.own_waivers, own_count, today);
+    let mut report = report_with(&run, comparison, &standard.policy, &filter, &workspace)?;
+    (report.basis, report.waivers) = (basis, waivers);
     write_all(&report, &arguments.format, &output)?;
     put(None, &terminal::coloured(&terminal::render(&report)))?;
     if !arguments.measure.quiet {

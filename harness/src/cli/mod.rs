@@ -3,6 +3,7 @@
 mod arguments;
 mod artifact;
 mod baseline;
+mod bisect;
 mod calibrate;
 mod dry_run;
 mod error;
@@ -13,8 +14,10 @@ mod fixtures;
 mod gate;
 mod generated;
 mod golden;
+mod history;
 mod kernels;
 mod list;
+mod merge_baseline;
 mod notes;
 mod paired;
 mod progress;
@@ -75,6 +78,9 @@ fn carry_out(cli: Cli, registry: Registry) -> Result<Exit, CliError> {
         Command::Report(arguments) => gate::report(&arguments, root),
         Command::Calibrate(arguments) => calibrate::calibrate(&arguments, root, &registry),
         Command::Baseline { command: BaselineCommand::Accept(arguments) } => baseline::accept(&arguments, root, &registry),
+        Command::Baseline { command: BaselineCommand::Merge(arguments) } => merge_baseline::merge(&arguments, root),
+        Command::History(arguments) => history::history(&arguments, root),
+        Command::Bisect(arguments) => bisect::bisect(&arguments, root, &registry),
         Command::Golden { command: GoldenCommand::Add(arguments) } => golden::add(&arguments, root, &registry),
         Command::Verify(arguments) => verify::verify(&arguments, root, &registry),
         Command::Encode(arguments) => artifact::encode(&arguments, &registry),

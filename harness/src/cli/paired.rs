@@ -29,8 +29,8 @@ const LINKS: u32 = 8;
 /// Copies of a program that cannot be linked.
 const COPIES: u32 = 4;
 
-/// Baseline and candidate, where the arguments ask for a comparison of times.
-pub fn builds(arguments: &GateArguments, workspace: &Workspace) -> Result<Option<[Build; 2]>, CliError> {
+/// Baseline and candidate, where the arguments ask for a comparison of times. `judges` is the commit whose files judge.
+pub fn builds(arguments: &GateArguments, judges: Option<&str>, workspace: &Workspace) -> Result<Option<[Build; 2]>, CliError> {
     let quiet = arguments.measure.quiet;
     let say = |line: &str| {
         if !quiet {
@@ -38,13 +38,14 @@ pub fn builds(arguments: &GateArguments, workspace: &Workspace) -> Result<Option
         }
     };
     let maker = |variants| Maker { root: &workspace.root, variants, say: &say };
-    let asked = &arguments.paired;
-    let baseline = match (&asked.against, &asked.baseline_bin) {
+    let asked = &arguments.standard;
+    let against = judges.filter(|_| asked.against.is_some() && !asked.no_times);
+    let baseline = match (against, &arguments.paired.baseline_bin) {
         (Some(revision), _) => maker(LINKS).revision(revision)?,
         (None, Some(program)) => maker(COPIES).program(program, "baseline")?,
         (None, None) => return Ok(None),
     };
-    let candidate = match (&arguments.measure.worker, &asked.against) {
+    let candidate = match (&arguments.measure.worker, against) {
         (Some(program), _) => maker(COPIES).program(program, "candidate")?,
         (None, Some(_)) => maker(LINKS).work_tree()?,
         (None, None) => maker(COPIES).program(&std::env::current_exe()?, "candidate")?,
@@ -64,7 +65,8 @@ pub fn compare(
 ) -> Result<Judged, CliError> {
     let own = own_worker(arguments.measure.case_timeout, arguments.measure.memory_limit)?;
     let statistics = tempfile::tempdir()?;
-    let candidates = candidates(arguments, run_, statistics.path(), workspace, policy, registry)?;
+    // What there is to measure is the work tree's; how it is judged is not.
+    let candidates = candidates(arguments, run_, statistics.path(), workspace, &workspace.policy()?, registry)?;
     let options = Options {
         baseline,
         candidate,

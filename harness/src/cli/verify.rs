@@ -72,6 +72,7 @@ fn verify_workspace(workspace: &Workspace, registry: &Registry) -> Result<Exit, 
         }
     }
     println!("policy: valid");
+    println!("waivers: {}", workspace.source().waivers()?.waivers.len());
     verify_golden(workspace, registry)
 }
 

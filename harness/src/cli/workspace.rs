@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::CliError;
 use crate::fixture::{self, Fixture};
 use crate::policy::Policy;
+use crate::standard::BaselineSource;
 use crate::worker::client::Launch;
 
 /// A project folder.
@@ -43,6 +44,11 @@ impl Workspace {
     /// The policy.
     pub fn policy(&self) -> Result<Policy, CliError> {
         Ok(Policy::load(&self.baselines())?)
+    }
+
+    /// The work tree as what is judged by.
+    pub fn source(&self) -> BaselineSource {
+        BaselineSource::WorkTree { folder: self.baselines(), why: None }
     }
 
     /// All fixtures.

@@ -1,6 +1,6 @@
 //! Annotations of GitHub Actions: commands on standard output that the runner turns into notes on the pull request's checks.
 
-use super::{Report, tables, words};
+use super::{Report, basis, tables, words};
 use crate::compare::{Outcome, Verdict};
 
 /// Annotations of one level that the runner shows for a step; it drops those that come after.
@@ -39,6 +39,7 @@ pub fn annotations(report: &Report) -> String {
         let title = format!("{}: {} of {}", row.verdict.map_or("", Verdict::word), row.metric.name, row.case);
         lines.push((level, command(level, &title, &format!("{before} to {after}, change {change}, seen from {seen_from}"))));
     }
+    lines.extend(basis::warnings(report).iter().map(|w| ("warning", command("warning", "waiver", w.trim_start_matches("warning: ")))));
     for row in c.scaling.iter().filter(|r| r.verdict == Some(Verdict::Regression)) {
         let title = format!("regression: growth of {} of {}", row.quantity.title, row.kernel);
         let growth = row.growth.map_or_else(String::new, |g| format!("the exponent grew by {:.4}", g.exponent));

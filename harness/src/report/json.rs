@@ -3,11 +3,13 @@
 use serde::Serialize;
 
 use super::Report;
+use super::basis::Basis;
 use super::sampled::SampledCase;
 use super::summary::KernelSummary;
 use crate::compare::{FailedCase, Outcome, Verdict};
 use crate::model::machine::Machine;
 use crate::model::record::NotMeasured;
+use crate::waiver::{Applied, Standing};
 
 /// Version of the document.
 const VERSION: u32 = 1;
@@ -27,6 +29,10 @@ struct Document<'a> {
     machine: &'a Machine,
     fingerprint: String,
     same_machine_as_baseline: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    judged_by: Option<&'a Basis>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    waivers: Vec<JsonWaiver<'a>>,
     summaries: &'a [KernelSummary],
     failures: &'a [FailedCase],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -171,6 +177,40 @@ impl<'a> Row<'a> {
     }
 }
 
+/// A waiver and what became of it.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct JsonWaiver<'a> {
+    kernel: &'a str,
+    fixture: &'a str,
+    metric: &'a str,
+    worst: f64,
+    after: Option<f64>,
+    reason: &'a str,
+    owner: &'a str,
+    expires: String,
+    standing: Standing,
+    added_by_this_change: bool,
+}
+
+impl<'a> JsonWaiver<'a> {
+    fn of(applied: &'a Applied) -> Self {
+        let w = &applied.waiver;
+        Self {
+            kernel: &w.case.kernel,
+            fixture: &w.case.fixture,
+            metric: w.metric,
+            worst: w.worst,
+            after: applied.after,
+            reason: &w.reason,
+            owner: &w.owner,
+            expires: w.expires.to_string(),
+            standing: applied.standing,
+            added_by_this_change: applied.own,
+        }
+    }
+}
+
 /// How a cost of a kernel grows with parameters.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -230,6 +270,8 @@ pub fn render(report: &Report) -> serde_json::Result<String> {
         machine: &report.header.machine,
         fingerprint: report.header.machine.fingerprint(),
         same_machine_as_baseline: c.same_machine,
+        judged_by: (!report.basis.line.is_empty()).then_some(&report.basis),
+        waivers: report.waivers.iter().map(JsonWaiver::of).collect(),
         summaries: &report.summaries,
         failures: &c.failures,
         not_measured: &report.header.not_measured,

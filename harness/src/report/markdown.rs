@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::account::Account;
 use super::markdown_table::{aligned as show, escape};
-use super::{Report, format, sampled, scaling, tables};
+use super::{Report, basis, format, sampled, scaling, tables};
 
 fn fold(out: &mut String, title: &str, body: &str) {
     let _ = writeln!(out, "<details><summary>{title}</summary>\n\n{body}\n\n</details>\n");
@@ -14,6 +14,9 @@ fn fold(out: &mut String, title: &str, body: &str) {
 pub fn render(report: &Report) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "# Weighbridge: {}\n", report.verdict_line());
+    if !report.basis.line.is_empty() {
+        let _ = writeln!(out, "{}\n", report.basis.line);
+    }
     let _ = writeln!(out, "{}\n", show(tables::reviewer(report)));
     let _ = writeln!(
         out,
@@ -32,6 +35,7 @@ pub fn render(report: &Report) -> String {
     if let Some(table) = tables::changes(report) {
         let _ = writeln!(out, "## What changed\n\n{}\n", show(table));
     }
+    out.push_str(&basis::as_markdown(report, show));
     if !report.comparison.failures.is_empty() {
         let _ = writeln!(out, "## Failed cases\n");
         for f in &report.comparison.failures {

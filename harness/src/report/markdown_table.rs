@@ -24,7 +24,7 @@ pub fn compact(grid: &Grid) -> (String, Vec<String>) {
     let line = |cells: &Vec<String>| cells.iter().fold(String::new(), |line, cell| line + "|" + &escape(cell)) + "|\n";
     let mut head = line(&grid.header);
     for i in 0..grid.header.len() {
-        let _ = write!(head, "{}", if i < grid.first_number { "|---" } else { "|--:" });
+        let _ = write!(head, "{}", if grid.is_number(i) { "|--:" } else { "|---" });
     }
     (head + "|\n", grid.rows.iter().map(line).collect())
 }

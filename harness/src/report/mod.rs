@@ -1,6 +1,8 @@
 //! Reports of a run and its comparison: one set of tables and plots, in the forms that [`form::FORMS`] lists.
 
+pub mod acceptance;
 pub mod account;
+pub mod basis;
 pub mod csv;
 mod evidence;
 pub mod form;
@@ -11,7 +13,7 @@ pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;
-mod markdown_table;
+pub mod markdown_table;
 pub mod plot;
 pub mod pr;
 pub mod pr_body;
@@ -32,6 +34,8 @@ use crate::fixture::{Fixture, PackageSource, Source};
 use crate::model::record::{Case, CaseRecord, Header};
 use crate::policy::Policy;
 use crate::store::Run;
+use crate::waiver::Applied;
+use basis::Basis;
 use pr_body::Proposal;
 use sampled::SampledCase;
 use weighbridge::artifact::PassedThrough;
@@ -59,6 +63,10 @@ pub struct Report {
     pub records: Vec<CaseRecord>,
     /// What is known of the pull request.
     pub proposal: Proposal,
+    /// What was judged by; of nothing where that is not said.
+    pub basis: Basis,
+    /// Waivers of what was judged.
+    pub waivers: Vec<Applied>,
 }
 
 /// What a report knows of a fixture.
@@ -132,6 +140,8 @@ impl Report {
             fixtures,
             records,
             proposal: Proposal::default(),
+            basis: Basis::default(),
+            waivers: Vec::new(),
         }
     }
 
@@ -153,8 +163,12 @@ impl Report {
     /// The verdict in words.
     pub fn verdict_line(&self) -> String {
         let c = &self.comparison;
+        let waived = match c.count(Verdict::Waived) {
+            0 => String::new(),
+            count => format!(", {count} waived"),
+        };
         let counts = format!(
-            "{} unchanged, {} improved, {} regressed, {} new, {} missing, {} inconclusive",
+            "{} unchanged, {} improved, {} regressed, {} new, {} missing, {} inconclusive{waived}",
             c.count(Verdict::Unchanged),
             c.count(Verdict::Improvement),
             c.count(Verdict::Regression),
@@ -164,6 +178,7 @@ impl Report {
         );
         let failed = c.failures.len();
         match c.outcome() {
+            Outcome::Pass if !waived.is_empty() => format!("pass: nothing but what is waived got worse ({counts})"),
             Outcome::Pass => format!("pass: nothing got worse ({counts})"),
             Outcome::Regression => format!("regression: something got worse ({counts})"),
             Outcome::Missing if c.measured_cases == 0 => "nothing was measured".to_owned(),

@@ -6,7 +6,7 @@
 
 use super::grid::Grid;
 use super::markdown_table::{compact, escape};
-use super::{Report, markdown, scaling, tables, words};
+use super::{Report, basis, markdown, scaling, tables, words};
 
 /// Characters that a comment may have.
 pub const LIMIT: usize = 65_536;
@@ -19,6 +19,9 @@ const LONGEST_MESSAGE: usize = 400;
 
 /// Characters of the folded account of how it was measured; a command or a list of fixtures may be long.
 const LONGEST_ACCOUNT: usize = 8_000;
+
+/// Edits of baselines, policy and waivers that are listed, those that loosen first; the page has all.
+const MOST_EDITS: usize = 30;
 
 /// What the comment of a suite is found by.
 pub fn marker(suite: &str) -> String {
@@ -34,6 +37,12 @@ pub fn render(report: &Report) -> String {
     if let Some(all) = report.summaries.last() {
         let (head, rows) = compact(&tables::five_rows(all));
         out.add(&format!("{head}{}\n{}\n\n", rows.concat(), account_of_means(report)));
+    }
+    if let Some(grid) = basis::waivers(report) {
+        out.table("### Waivers\n\n", &grid, "\n", ROOM_FOR_FOLDED);
+    }
+    if let (Some(line), Some(grid)) = (report.basis.edits_line(&report.waivers), basis::edits(&report.basis, MOST_EDITS)) {
+        out.table(&format!("### Edits of what it is judged by\n\n{line}\n\n"), &grid, "\n", ROOM_FOR_FOLDED);
     }
     let failures = report.comparison.failures.iter().map(|f| {
         let message = clip(&f.message.replace(['\n', '\r'], " "), LONGEST_MESSAGE);

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::json;
-use super::tests::{paired, report};
+use super::tests::{paired, report, waived};
 use crate::stats::decision::Finding;
 
 const SCHEMA: &str = include_str!("../../../docs/report.schema.json");
@@ -77,6 +77,9 @@ fn schema_and_report() -> (Value, Value) {
 fn reports_are_as_the_schema_says() {
     let (schema, report) = schema_and_report();
     assert_eq!(faults(&schema, &schema, &report, ""), Vec::<String>::new());
+    let judged: Value = serde_json::from_str(&json::render(&waived()).unwrap()).unwrap();
+    assert_eq!(faults(&schema, &schema, &judged, ""), Vec::<String>::new());
+    assert_eq!((&judged["waivers"][0]["standing"], &judged["judged-by"]["edits"][0]["loosens"]), (&json!("allows"), &json!(true)));
     for finding in [Finding::Regression, Finding::Undecided] {
         let report: Value = serde_json::from_str(&json::render(&paired(finding)).unwrap()).unwrap();
         assert_eq!(faults(&schema, &schema, &report, ""), Vec::<String>::new());

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{ContentArrangement, Table, TableComponent, presets};
 
-use super::{Report, sampled, scaling, tables};
+use super::{Report, basis, sampled, scaling, tables};
 use crate::model::record::Limit;
 
 /// A table with rules above, below and under the header alone, as wide as the terminal.
@@ -60,7 +60,7 @@ fn style_of(word: &str) -> Option<Style> {
 
 /// Tables, failures and the verdict, which comes last, where the eye is.
 pub fn render(report: &Report) -> String {
-    let mut out = String::new();
+    let mut out = basis::first_lines(report);
     let reviewer = tables::reviewer(report);
     if !reviewer.is_empty() {
         let _ = writeln!(out, "{}\n", show(reviewer));
@@ -77,6 +77,7 @@ pub fn render(report: &Report) -> String {
     if let Some(table) = scaling::changes(report) {
         let _ = writeln!(out, "Costs that grow otherwise with the size of the model:\n{}\n", show(table));
     }
+    out.push_str(&basis::on_a_terminal(report, show));
     for failure in &report.comparison.failures {
         let _ = writeln!(out, "failed at {}: {}: {}", failure.stage, failure.case, failure.message);
     }

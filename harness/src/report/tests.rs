@@ -1,16 +1,19 @@
 //! Snapshots of every form of a report, from made-up records on a made-up machine.
 
+use super::basis::Basis;
 use super::{Described, Report, csv, form, github, html, json, junit, markdown, plot, pr, pr_body, terminal};
 use crate::baseline::Baseline;
-use crate::compare::Comparison;
 use crate::compare::tests::judged;
+use crate::compare::{Comparison, Outcome, Verdict};
 use crate::filter::Filter;
 use crate::model::machine::Machine;
 use crate::model::record::tests::case;
 use crate::model::record::{CaseFailure, CaseRecord};
 use crate::policy::Policy;
+use crate::standard::Edit;
 use crate::stats::decision::Finding;
 use crate::store::Run;
+use crate::waiver::{Waiver, Waivers, apply};
 use weighbridge::artifact::PassedThrough;
 
 fn machine() -> Machine {
@@ -80,6 +83,52 @@ fn one_of_each() -> Report {
         changed("int8", &|r| r.measured.as_mut().unwrap().checked.artifact_bytes = 990_000),
     ];
     compared(after.iter().map(|r| case(&r.case.kernel, "mlp")).collect(), after)
+}
+
+/// A wider artifact that a waiver allows, in a change that edits the policy as well.
+pub(crate) fn waived() -> Report {
+    let mut wider = case("int4", "mlp");
+    wider.measured.as_mut().unwrap().checked.artifact_bytes = 1_000_100;
+    let mut report = compared(vec![case("int4", "mlp")], vec![wider]);
+    let regressed = report.comparison.rows.iter().filter(|r| r.verdict == Some(Verdict::Regression));
+    let waivers = regressed.map(|row| Waiver {
+        case: row.case.clone(),
+        metric: row.metric.name,
+        worst: row.after.unwrap(),
+        reason: "a wider index until issue 12 is done".into(),
+        owner: "maintainers".into(),
+        expires: "2026-06-01".parse().unwrap(),
+    });
+    let waivers = Waivers { waivers: waivers.collect() };
+    report.waivers = apply(&mut report.comparison, &waivers, &[], false, "2026-05-31".parse().unwrap());
+    let edit = |what: &str, loosens| Edit {
+        file: "policy.toml".into(),
+        what: what.into(),
+        before: Some("0.01".into()),
+        after: Some("0.5".into()),
+        loosens,
+    };
+    report.basis = Basis {
+        line: "Judged by suite 'mini' of commit 0123456789ab".into(),
+        commit: report.header.commit.clone(),
+        edits: vec![edit("metrics.sqnr_db.absolute", true), edit("suites.mini.kernels", false)],
+        edited_times: 0,
+    };
+    report
+}
+
+#[test]
+fn waivers_and_edits_stand_in_every_form_that_people_read() {
+    let report = waived();
+    assert_eq!(report.comparison.outcome(), Outcome::Pass);
+    let page = String::from_utf8(form::FORMS.iter().find(|f| f.name == "html").map(|f| (f.render)(&report)).unwrap().unwrap()).unwrap();
+    for text in [pr::render(&report), terminal::render(&report), markdown::render(&report), page] {
+        for part in
+            ["nothing but what is waived got worse", "until issue 12 is done", "metrics.sqnr_db.absolute", "1 of which would let more pass"]
+        {
+            assert!(text.contains(part), "no '{part}' in\n{text}");
+        }
+    }
 }
 
 #[test]

@@ -17,6 +17,13 @@ pub fn verdict(report: &Report) -> String {
     let c = &report.comparison;
     let of = |verdict, what: &str| format!("{} {what}: {}.", extent(c, verdict), names(c, verdict));
     match c.outcome() {
+        Outcome::Pass if c.count(Verdict::Waived) > 0 => {
+            format!(
+                "Pass: nothing but what is waived got worse in {}. Waived: {}",
+                count(report.cases, "case"),
+                of(Verdict::Waived, "got worse")
+            )
+        }
         Outcome::Pass => format!("Pass: nothing got worse in {}.", count(report.cases, "case")),
         Outcome::Regression => format!("Regression: {}", of(Verdict::Regression, "got worse")),
         Outcome::Missing if c.measured_cases == 0 => "Missing: nothing was measured.".to_owned(),

@@ -1,5 +1,7 @@
 //! Exponents of a run beside those of the baseline, and whether they grew.
 
+use std::collections::BTreeMap;
+
 use crate::compare::{Row, Verdict};
 use crate::model::metric::{Kind, metric};
 use crate::policy::{GateWhen, Policy};
@@ -43,15 +45,19 @@ struct Point {
 pub fn judge(rows: &[Row], run: &Run, policy: &Policy, same_machine: bool) -> Vec<ScalingRow> {
     let sizes = sizes(run);
     let mut kernels: Vec<&str> = Vec::new();
-    for row in rows {
-        if !kernels.contains(&row.case.kernel.as_str()) {
-            kernels.push(&row.case.kernel);
+    let mut by_kernel = BTreeMap::<&str, Vec<&Row>>::new();
+    for row in rows.iter().filter(|r| QUANTITIES.iter().any(|q| q.metric == r.metric.name)) {
+        let kernel = row.case.kernel.as_str();
+        let mine = by_kernel.entry(kernel).or_default();
+        if mine.is_empty() {
+            kernels.push(kernel);
         }
+        mine.push(row);
     }
     let mut found = Vec::new();
     for kernel in kernels {
         for quantity in QUANTITIES {
-            let mine = rows.iter().filter(|r| r.case.kernel == kernel && r.metric.name == quantity.metric);
+            let mine = by_kernel.get(kernel).into_iter().flatten().copied().filter(|r| r.metric.name == quantity.metric);
             let point = |row: &Row| point(row, quantity, sizes.get(row.case.fixture.as_str())?);
             let points: Vec<Point> = mine.filter_map(point).collect();
             found.extend(row_of(kernel, quantity, &points, policy, same_machine));

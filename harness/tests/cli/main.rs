@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends in a panic")]
 
+mod acceptance;
 mod artifacts;
 mod bad_input;
 mod calibrate;
@@ -11,12 +12,15 @@ mod error_table;
 mod fetch;
 mod gate;
 mod golden;
+mod history;
 mod interruption;
 mod migration;
 mod mixed;
 mod page;
 mod paired;
 mod registry;
+mod repository;
 mod self_test;
 mod shards;
+mod standard;
 mod support;

@@ -37,12 +37,13 @@ struct Table<'a> {
     id: &'a str,
     header: &'a [String],
     numbers_from: usize,
+    text_again: usize,
     rows: &'a [Vec<String>],
 }
 
 impl<'a> Table<'a> {
     fn of(id: &'a str, grid: &'a Grid) -> Self {
-        Self { id, header: &grid.header, numbers_from: grid.first_number, rows: &grid.rows }
+        Self { id, header: &grid.header, numbers_from: grid.first_number, text_again: grid.text_again, rows: &grid.rows }
     }
 }
 

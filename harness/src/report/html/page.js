@@ -148,7 +148,7 @@
 
   function showGrid(place, grid) {
     const columns = grid.header.map((name, c) => {
-      const isNumber = c >= grid.numbers_from && !["Verdict", "Reason"].includes(name);
+      const isNumber = c >= grid.numbers_from && c < grid.text_again && !["Verdict", "Reason"].includes(name);
       return {
         name,
         number: isNumber,

@@ -8,7 +8,7 @@ use crate::compare::{Outcome, Verdict};
 use crate::report::account::Account;
 use crate::report::grid::Grid;
 use crate::report::plot::{Figure, PLOTS, PlotError, for_page};
-use crate::report::{Report, scaling, tables, words};
+use crate::report::{Report, basis, scaling, tables, words};
 
 const TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
@@ -42,6 +42,7 @@ struct Drawn<'a> {
 struct Shown {
     header: Vec<String>,
     numbers_from: usize,
+    text_again: usize,
     rows: Vec<Vec<String>>,
     left_out: usize,
 }
@@ -50,7 +51,7 @@ impl Shown {
     fn of(mut grid: Grid) -> Self {
         let left_out = grid.rows.len().saturating_sub(MOST_CHANGES);
         grid.rows.truncate(MOST_CHANGES);
-        Self { header: grid.header, numbers_from: grid.first_number, rows: grid.rows, left_out }
+        Self { header: grid.header, numbers_from: grid.first_number, text_again: grid.text_again, rows: grid.rows, left_out }
     }
 }
 
@@ -70,6 +71,11 @@ struct Contents<'a> {
     undecided: Option<Shown>,
     times: Vec<String>,
     growth: Option<Shown>,
+    judged_by: &'a str,
+    edited: Option<String>,
+    edits: Option<Shown>,
+    waivers: Option<Shown>,
+    warnings: Vec<String>,
     kernels: usize,
     figures: Vec<Drawn<'a>>,
     values: usize,
@@ -114,6 +120,11 @@ pub fn render(report: &Report) -> Result<String, PageError> {
         undecided: tables::undecided(report).map(Shown::of),
         times: report.time_lines(),
         growth: scaling::changes(report).map(Shown::of),
+        judged_by: &report.basis.line,
+        edited: report.basis.edits_line(&report.waivers),
+        edits: basis::edits(&report.basis, usize::MAX).map(Shown::of),
+        waivers: basis::waivers(report).map(Shown::of),
+        warnings: basis::warnings(report),
         kernels: report.summaries.len().saturating_sub(1),
         figures: drawn,
         values: c.rows.len(),

@@ -9,6 +9,7 @@ mod change;
 mod dots;
 mod figure;
 mod heat_map;
+mod history;
 mod labels;
 mod marker;
 mod memory;
@@ -22,6 +23,7 @@ mod values;
 
 pub use canvas::{PlotError, for_page};
 pub use figure::Figure;
+pub use history::draw as series;
 pub use rate_distortion::alone as rate_distortion_alone;
 
 use super::Report;

@@ -1,0 +1,9 @@
+//! How accepted values went over the commits that refreshed the baseline: one series with its change points, and slow drift in all of them.
+
+mod drift;
+mod read;
+mod series;
+
+pub use drift::{Drift, Drifts, drifts};
+pub use read::{HistoryError, Refreshes, refreshes};
+pub use series::{Series, Value, series};
