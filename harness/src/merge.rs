@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::journal::JournalError;
 use crate::model::machine::Machine;
 use crate::model::record::{CaseRecord, Header, Line, Shard};
-use crate::store::{Run, RunWriter, StoreError};
+use crate::store::{Run, RunWriter};
 
 /// Shards that do not make a whole.
 #[derive(Debug, thiserror::Error)]
 pub enum MergeError {
     /// A run file.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] JournalError),
     /// Nothing to merge.
     #[error("no run to merge; name the run file of each shard")]
     Nothing,

@@ -16,6 +16,7 @@ use crate::fixture::FixtureError;
 use crate::git::GitError;
 use crate::golden::GoldenError;
 use crate::history::HistoryError;
+use crate::journal::JournalError;
 use crate::measure::MeasureError;
 use crate::measure::plan::PlanError;
 use crate::merge::MergeError;
@@ -24,7 +25,6 @@ use crate::policy::{PolicyError, UnknownSuite};
 use crate::report::form::ReportError;
 use crate::specification::ResolveError;
 use crate::standard::SourceError;
-use crate::store::StoreError;
 use crate::table::TableError;
 use crate::waiver::WaiverError;
 use crate::worker::client::WorkerError;
@@ -101,7 +101,7 @@ pub enum CliError {
     #[error(transparent)]
     Report(#[from] ReportError),
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] JournalError),
     #[error(transparent)]
     Table(#[from] TableError),
     #[error(transparent)]
@@ -202,10 +202,10 @@ impl CliError {
             Self::Build(BuildError::Failed { .. }) => {
                 Some("a revision that does not build has no times; name another with '--against', or a ready program with '--baseline-bin'")
             }
-            Self::Paired(PairedError::Store(StoreError::Busy { .. }))
-            | Self::Store(StoreError::Busy { .. })
-            | Self::Measure(MeasureError::Store(StoreError::Busy { .. })) => Some("wait for it, or give another folder with '--output'"),
-            Self::Store(StoreError::Io { action: "read", .. }) => Some("'weighbridge run' makes a run file"),
+            Self::Paired(PairedError::Store(JournalError::Busy { .. }))
+            | Self::Store(JournalError::Busy { .. })
+            | Self::Measure(MeasureError::Store(JournalError::Busy { .. })) => Some("wait for it, or give another folder with '--output'"),
+            Self::Store(JournalError::Io { action: "read", .. }) => Some("'weighbridge run' makes a run file"),
             _ => None,
         }
     }

@@ -14,10 +14,11 @@ use super::plan::Plan;
 use super::sample::Samples;
 use crate::fixture::Fixture;
 use crate::git;
+use crate::journal::JournalError;
 use crate::model::machine::Machine;
 use crate::model::metric::compression_ratio;
 use crate::model::record::{Case, CaseFailure, Header, Line, VERSION};
-use crate::store::{Run, RunWriter, StoreError};
+use crate::store::{Run, RunWriter};
 use crate::worker::client::Launch;
 use crate::worker::protocol::Sampling;
 
@@ -76,7 +77,7 @@ pub enum Event<'a> {
 pub enum MeasureError {
     /// The run file.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] JournalError),
     /// Another file.
     #[error("cannot {action} '{}': {source}", path.display())]
     Io {

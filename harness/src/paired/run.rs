@@ -13,8 +13,8 @@ use super::schedule::Side;
 use super::store::Writer;
 use super::verify::{VariantError, knows_batches, verify};
 use crate::builds::Build;
+use crate::journal::JournalError;
 use crate::model::machine::Machine;
-use crate::store::StoreError;
 use crate::worker::batch::Operation;
 use crate::worker::client::Launch;
 
@@ -80,7 +80,7 @@ pub enum Event<'a> {
 pub enum PairedError {
     /// The file.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] JournalError),
     /// A layout variant.
     #[error(transparent)]
     Variant(#[from] VariantError),

@@ -1,6 +1,6 @@
 //! A straight line through points on logarithmic axes, by least squares.
 
-use super::student::quantile_975;
+use crate::stats::distribution::t_upper_quantile;
 
 /// Points that a fit needs: with two, a line goes through both and nothing is left to judge it by.
 pub const LEAST_POINTS: usize = 3;
@@ -36,7 +36,7 @@ pub fn fit(points: &[(f64, f64)]) -> Option<Fit> {
     let exponent = logs.iter().map(|p| (p.0 - mean_x) * (p.1 - mean_y)).sum::<f64>() / spread;
     let log_factor = mean_y - exponent * mean_x;
     let residuals: f64 = logs.iter().map(|p| (p.1 - log_factor - exponent * p.0).powi(2)).sum();
-    let half_width = quantile_975(degrees) * (residuals / f64::from(degrees) / spread).sqrt();
+    let half_width = t_upper_quantile(0.025, f64::from(degrees)) * (residuals / f64::from(degrees) / spread).sqrt();
     Some(Fit { exponent, half_width, log_factor, points: logs.len() })
 }
 

@@ -7,9 +7,7 @@
 mod cost;
 mod fit;
 mod judge;
-mod student;
 
 pub use cost::{QUANTITIES, Quantity, quantity, sizes_of};
 pub use fit::{Fit, fit};
 pub use judge::{ScalingRow, judge};
-pub use student::quantile_975;

@@ -156,6 +156,23 @@ mod tests {
         }
     }
 
+    /// SciPy: `scipy.stats.t.ppf(0.975, n)`.
+    #[test]
+    fn factors_of_95_percent_intervals_are_those_of_another_implementation() {
+        let expected = [
+            (1.0, 12.706_204_736_174_694),
+            (2.0, 4.302_652_729_749_462),
+            (3.0, 3.182_446_305_283_708),
+            (4.0, 2.776_445_105_197_793),
+            (5.0, 2.570_581_835_636_315),
+            (31.0, 2.039_513_446_396_408),
+            (1000.0, 1.962_339_080_826_408),
+        ];
+        for (degrees, factor) in expected {
+            assert_close(t_upper_quantile(0.025, degrees), factor, 1e-9);
+        }
+    }
+
     #[test]
     fn ends_of_the_range_are_answered() {
         assert_eq!(normal_upper_quantile(0.0), f64::INFINITY);

@@ -1,19 +1,6 @@
 //! Correlations and the area under a receiver operating characteristic, from ranks; equal values share the mean of their ranks.
 
-/// Rank of each value, from 1.
-#[expect(clippy::cast_precision_loss, reason = "ranks are far below 2^53")]
-pub(super) fn ranks(values: &[f64]) -> Vec<f64> {
-    let mut order = (0..values.len()).collect::<Vec<_>>();
-    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
-    let mut ranks = vec![0.0; values.len()];
-    let mut start = 0;
-    for tie in order.chunk_by(|&a, &b| values[a] == values[b]) {
-        let rank = (2 * start + tie.len() + 1) as f64 / 2.0;
-        tie.iter().for_each(|&i| ranks[i] = rank);
-        start += tie.len();
-    }
-    ranks
-}
+use crate::stats::ranks::mid_ranks;
 
 /// Pearson's correlation; NaN where a side is constant.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
@@ -26,13 +13,13 @@ pub(super) fn pearson(x: &[f64], y: &[f64]) -> f64 {
 
 /// Spearman's rank correlation.
 pub(super) fn spearman(x: &[f64], y: &[f64]) -> f64 {
-    pearson(&ranks(x), &ranks(y))
+    pearson(&mid_ranks(x), &mid_ranks(y))
 }
 
 /// Probability that a positive scores above a negative, ties half (Mann and Whitney 1947); NaN where one kind is missing.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 pub(super) fn auc(scores: &[f64], positive: &[bool]) -> f64 {
-    let ranks = ranks(scores);
+    let ranks = mid_ranks(scores);
     let positives = positive.iter().filter(|&&p| p).count() as f64;
     let negatives = positive.len() as f64 - positives;
     let sum = ranks.iter().zip(positive).filter(|(_, p)| **p).map(|(r, _)| r).sum::<f64>();
@@ -42,11 +29,6 @@ pub(super) fn auc(scores: &[f64], positive: &[bool]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ties_share_their_rank() {
-        assert_eq!(ranks(&[3.0, 1.0, 3.0, 2.0]), [3.5, 1.0, 3.5, 2.0]);
-    }
 
     #[test]
     fn correlations_agree_with_published_examples() {

@@ -12,7 +12,7 @@ use crate::compare::{Row, Verdict};
 use crate::model::metric::{Direction, as_f64};
 use crate::report::grid::Grid;
 use crate::report::{Report, format, tables, words};
-use crate::scaling::quantile_975;
+use crate::stats::distribution::t_upper_quantile;
 
 /// Changes below this many per cent are spread evenly.
 const LINEAR_BELOW: f64 = 0.1;
@@ -97,7 +97,7 @@ fn moved(values: &Values<'_>, kernel: &str, metric: &str) -> Option<Moved> {
     let percent = |log: f64| 100.0 * log.exp_m1();
     let interval = degrees.map(|d| {
         let variance = logs.iter().map(|l| (l - centre).powi(2)).sum::<f64>() / f64::from(d);
-        let half = quantile_975(d) * (variance / as_f64(logs.len() as u64)).sqrt();
+        let half = t_upper_quantile(0.025, f64::from(d)) * (variance / as_f64(logs.len() as u64)).sqrt();
         (percent(centre - half), percent(centre + half))
     });
     Some(Moved { fixtures: logs.len(), percent: percent(centre), interval })
