@@ -5,17 +5,18 @@ use std::time::{Duration, Instant};
 
 use super::record::{Key, Trial, affordable};
 use super::replay::replay;
-use super::table::CLOCKS;
 use crate::builds::{Build, Layout};
 use crate::paired::item::Candidate;
-use crate::paired::record::Block;
-use crate::paired::{Single, Stage};
+use crate::paired::record::{Block, Clock};
+use crate::paired::{Single, Stage, median};
 use crate::stats::trial::{Purpose, Schedule};
 use crate::worker::client::{Client, Launch, WorkerError};
 use crate::worker::protocol::{Reply, Request, Sampling};
 
 /// Blocks of the A/A arm, as a gate has them.
 const CONTROL_BLOCKS: u64 = 8;
+/// Blocks that tell how much of the work that is asked for is done.
+const SIZING_BLOCKS: u64 = 7;
 
 /// What all trials share.
 #[derive(Debug)]
@@ -28,18 +29,21 @@ pub struct Setting<'a> {
     pub comparison: Duration,
     /// CPU time that a batch is to take.
     pub batch_ns: u64,
+    /// Clocks by which a trial has to be decided before it ends.
+    pub clocks: &'a [Clock],
     /// Folder for files.
     pub scratch: &'a Path,
 }
 
 /// The share to ask workers for, so that what they do is about `share` of their time: a call has a cost of its own, so an excerpt takes longer than its
-/// share of the elements. Two blocks tell.
+/// share of the elements. The median of some blocks tells.
 pub fn asked(setting: &Setting<'_>, share: f64, candidate: &Candidate, sides: [&Build; 2]) -> Result<f64, String> {
     let single = Single::prepare(candidate, sides, setting.own, Some(share), setting.batch_ns, 0, setting.scratch)
         .map_err(|left_out| format!("at {}: {}", left_out.stage, left_out.message))?;
-    let blocks = (0..2).map(|index| single.block(Stage::Search, index).map_err(|e| e.to_string())).collect::<Result<Vec<_>, _>>()?;
-    let logs = blocks.iter().filter_map(Block::planted_effect).fold(0.0, f64::max);
-    Ok(corrected(share, libm::expm1(logs)))
+    let blocks =
+        (0..SIZING_BLOCKS).map(|index| single.block(Stage::Search, index).map_err(|e| e.to_string())).collect::<Result<Vec<_>, _>>()?;
+    let done = median(blocks.iter().filter_map(Block::planted_effect).collect()).map_or(0.0, libm::expm1);
+    Ok(corrected(share, done))
 }
 
 /// What to ask for where `share` was asked for and `done` was done; within a factor of five, as a first try may be off by chance.
@@ -67,7 +71,7 @@ pub fn measure(
     let mut blocks = Vec::new();
     loop {
         let most = affordable(control.len() + blocks.len(), nanoseconds(begun.elapsed()), comparison_ns);
-        let wanted = CLOCKS.iter().map(|&(clock, _)| replay(setting.schedule, &control, &blocks, clock, most).map(|r| r.wants));
+        let wanted = setting.clocks.iter().map(|&clock| replay(setting.schedule, &control, &blocks, clock, most).map(|r| r.wants));
         let wanted = wanted.collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())?;
         let stage = match wanted.iter().flatten().min_by_key(|purpose| **purpose == Purpose::Confirmation) {
             Some(Purpose::Search) => Stage::Search,

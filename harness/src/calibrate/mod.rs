@@ -16,4 +16,4 @@ pub use class::{CLASSES, Class};
 pub use measure::{Setting, asked, measure, times};
 pub use show::{json, markdown, terminal};
 pub use store::Trials;
-pub use table::{Row, rows};
+pub use table::{CLOCKS, Row, rows};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::builds::Layout;
 use crate::model::machine::Machine;
 use crate::paired::item::Item;
-use crate::paired::record::Block;
+use crate::paired::record::{Block, Clock};
 
 /// Version of the file.
 pub const VERSION: u32 = 1;
@@ -24,6 +24,8 @@ pub struct Header {
     pub comparison_ns: u64,
     /// CPU time that a batch was to take.
     pub batch_ns: u64,
+    /// Clocks by which a trial had to be decided before it ended.
+    pub clocks: Vec<Clock>,
     /// Seed that those of the trials are drawn from.
     pub seed: u64,
 }

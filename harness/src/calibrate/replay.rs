@@ -71,7 +71,7 @@ pub(super) mod tests {
         all.extend(blocks(32, 0.03, true));
         let cpu = replay(&schedule, &control, &all, Clock::ThreadCpu, 100).unwrap();
         assert_eq!((cpu.finding, cpu.wants), (Finding::Regression, None));
-        assert!((cpu.estimate.unwrap() - 0.03).abs() < 0.001 && cpu.blocks >= 8 + 8 + 32, "{cpu:?}");
+        assert!((cpu.estimate.unwrap() - 0.03).abs() < 0.001 && cpu.blocks == 8 + 8 + 12, "{cpu:?}");
         let wall = replay(&schedule, &control, &all, Clock::Wall, 100).unwrap();
         assert_eq!((wall.finding, wall.blocks), (Finding::Equivalent, 16));
         let short = replay(&schedule, &control, &all, Clock::ThreadCpu, 20).unwrap();

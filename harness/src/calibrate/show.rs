@@ -197,9 +197,10 @@ mod tests {
             machine: Machine::current(),
             comparison_ns: 72_000_000_000,
             batch_ns: 8_000_000,
+            clocks: super::super::table::CLOCKS.to_vec(),
             seed: 3,
         };
-        let rows = rows(&Schedule::new(Plan::default()).unwrap(), &trials, header.comparison_ns).unwrap();
+        let rows = rows(&Schedule::new(Plan::default()).unwrap(), &trials, header.comparison_ns, &header.clocks).unwrap();
         let classes = Class::chosen(&[], &[], Operation::Encode);
         let markdown = markdown(&rows, &header, &trials, &classes, "weighbridge calibrate");
         for text in [terminal(&rows, &header, &trials), markdown.clone()] {

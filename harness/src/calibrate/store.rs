@@ -43,6 +43,9 @@ impl Trials {
         if (there.comparison_ns, there.batch_ns) != (header.comparison_ns, header.batch_ns) {
             return differs("its comparisons take another time");
         }
+        if there.clocks != header.clocks {
+            return differs("its trials were decided by other clocks");
+        }
         if seed.is_some_and(|seed| seed != there.seed) {
             return differs("it has another seed");
         }

@@ -6,14 +6,24 @@ use super::record::Trial;
 use super::replay::{Replayed, replay};
 use crate::builds::Layout;
 use crate::model::metric::as_f64;
+use crate::paired::median;
 use crate::paired::record::{Block, Clock};
 use crate::stats::binomial::clopper_pearson;
 use crate::stats::decision::{Finding, percent};
 use crate::stats::hodges_lehmann::Interval;
 use crate::stats::trial::{Schedule, TrialError};
 
-/// The clocks, and their names. The first decides in a gate.
-pub const CLOCKS: [(Clock, &str); 3] = [(Clock::ThreadCpu, "thread CPU"), (Clock::ProcessCpu, "process CPU"), (Clock::Wall, "wall")];
+/// The clocks. The first decides in a gate.
+pub const CLOCKS: [Clock; 3] = [Clock::ThreadCpu, Clock::ProcessCpu, Clock::Wall];
+
+const fn name_of(clock: Clock) -> &'static str {
+    match clock {
+        Clock::ThreadCpu => "thread CPU",
+        Clock::ProcessCpu => "process CPU",
+        Clock::Wall => "wall",
+    }
+}
+
 /// An estimate this near the truth, in points, is right.
 const NEAR_POINTS: f64 = 0.5;
 /// Error level of the intervals.
@@ -70,18 +80,18 @@ pub struct Row {
 /// A trial as a clock saw it.
 struct Seen<'a> {
     trial: &'a Trial,
-    clock: usize,
+    clock: Clock,
     truth_percent: Option<f64>,
     replayed: Replayed,
 }
 
 /// The rows: each class by share and clock, then all classes, by layout as well where nothing was planted.
-pub fn rows(schedule: &Schedule, trials: &[Trial], comparison_ns: u64) -> Result<Vec<Row>, TrialError> {
+pub fn rows(schedule: &Schedule, trials: &[Trial], comparison_ns: u64, clocks: &[Clock]) -> Result<Vec<Row>, TrialError> {
     let mut seen = Vec::new();
     for trial in trials {
         let most = trial.affordable(comparison_ns);
-        for (clock, &(kind, _)) in CLOCKS.iter().enumerate() {
-            let replayed = replay(schedule, &trial.control, &trial.blocks, kind, most)?;
+        for &clock in clocks {
+            let replayed = replay(schedule, &trial.control, &trial.blocks, clock, most)?;
             seen.push(Seen { trial, clock, truth_percent: truth_percent(trial), replayed });
         }
     }
@@ -101,14 +111,14 @@ pub fn rows(schedule: &Schedule, trials: &[Trial], comparison_ns: u64) -> Result
     let mut rows = Vec::new();
     for (class, layout) in groups {
         for share in shares.iter().map(|&bits| f64::from_bits(bits)).filter(|&share| layout.is_none() || share == 0.0) {
-            for (clock, (_, name)) in CLOCKS.iter().enumerate() {
+            for &clock in clocks {
                 let of_row = |s: &&Seen<'_>| {
                     let here = s.clock == clock && s.trial.key.share == share && layout.is_none_or(|l| l == s.trial.layout);
                     here && class.as_ref().is_none_or(|class| *class == class_of(s.trial))
                 };
                 let chosen: Vec<_> = seen.iter().filter(of_row).collect();
                 if !chosen.is_empty() {
-                    rows.push(row(&chosen, class.clone(), layout, share, name));
+                    rows.push(row(&chosen, class.clone(), layout, share, name_of(clock)));
                 }
             }
         }
@@ -145,11 +155,6 @@ fn row(seen: &[&Seen<'_>], class: Option<String>, layout: Option<Layout>, share:
         spread_points: deviation(&errors),
         blocks: median(seen.iter().map(|s| as_f64(s.replayed.blocks as u64)).collect()).unwrap_or(0.0),
     }
-}
-
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    (!values.is_empty()).then(|| f64::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2]))
 }
 
 /// Standard deviation of a sample.
@@ -194,7 +199,7 @@ pub(super) mod tests {
             trial("branchy", 0.05, 1, Layout::Relinked, 0.05),
             trial("compute-bound", 0.05, 1, Layout::Copied, 0.05),
         ];
-        let rows = rows(&schedule, &trials, 72_000_000_000).unwrap();
+        let rows = rows(&schedule, &trials, 72_000_000_000, &CLOCKS).unwrap();
         let find = |class: Option<&str>, layout, share: f64, clock: &str| {
             let named = |row: &&Row| row.class.as_deref().map(|c| c.split(':').next().unwrap()) == class;
             rows.iter().filter(named).find(|r| r.layout == layout && r.share == share && r.clock == clock).unwrap()
@@ -214,7 +219,7 @@ pub(super) mod tests {
         let interval = caught.slower.interval();
         assert!((interval.lower - 0.158).abs() < 0.001 && interval.upper == 1.0, "2 of 2: {interval:?}");
         // A tenth of the time: no look is paid for.
-        let short = super::rows(&schedule, &trials, 7_200_000_000).unwrap();
+        let short = super::rows(&schedule, &trials, 7_200_000_000, &CLOCKS).unwrap();
         assert!(short.iter().all(|row| row.undecided.hits == row.undecided.trials && row.near.hits == 0));
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::reporting::{Wanted, WantedParser};
+use crate::paired::record::Clock;
 use crate::waiver::Day;
 use crate::worker::batch::Operation;
 use crate::worker::fault::Fault;
@@ -599,11 +600,14 @@ pub struct CalibrateArguments {
     /// Operation of the kernels that are named.
     #[arg(long, value_name = "OPERATION", default_value = "encode")]
     pub operation: Operation,
+    /// Clock by which a trial has to be decided before it ends, and which the table has; may be given again. By default all; the first alone is quicker.
+    #[arg(long, value_enum, value_name = "CLOCK")]
+    pub clock: Vec<Clock>,
     /// Time for the blocks of a comparison.
     #[arg(long, value_name = "SECONDS", default_value_t = 6.0)]
     pub seconds_per_comparison: f64,
     /// Links of a side; with 0 copies are compared alone.
-    #[arg(long, value_name = "K", default_value_t = 8, value_parser = clap::value_parser!(u32).range(0..=64))]
+    #[arg(long, value_name = "K", default_value_t = 16, value_parser = clap::value_parser!(u32).range(0..=64))]
     pub links: u32,
     /// CPU time of one batch.
     #[arg(long, hide = true, value_name = "TIME", default_value = "8ms", value_parser = duration)]

@@ -23,7 +23,7 @@ use crate::stats::trial::Schedule;
 use crate::worker::client::Launch;
 
 /// Copies of this program, half of them a side.
-const COPIES: u32 = 8;
+const COPIES: u32 = 32;
 
 /// `calibrate`.
 pub fn calibrate(arguments: &CalibrateArguments, root: Option<&Path>, registry: &Registry) -> Result<Exit, CliError> {
@@ -41,6 +41,7 @@ pub fn calibrate(arguments: &CalibrateArguments, root: Option<&Path>, registry: 
         machine: Machine::current(),
         comparison_ns: nanoseconds(arguments.seconds_per_comparison)?,
         batch_ns: u64::try_from(arguments.batch.as_nanos()).unwrap_or(u64::MAX),
+        clocks: if arguments.clock.is_empty() { calibrate::CLOCKS.to_vec() } else { arguments.clock.clone() },
         seed: arguments.seed.unwrap_or(1),
     };
     let mut trials = Trials::open(&path, header, arguments.seed)?;
@@ -63,7 +64,8 @@ pub fn calibrate(arguments: &CalibrateArguments, root: Option<&Path>, registry: 
     if !open.is_empty() {
         let variants = variants(arguments, &workspace)?;
         let comparison = std::time::Duration::from_nanos(trials.header.comparison_ns);
-        let setting = Setting { schedule: &schedule, own: &own, comparison, batch_ns: trials.header.batch_ns, scratch: scratch.path() };
+        let (batch_ns, clocks) = (trials.header.batch_ns, trials.header.clocks.clone());
+        let setting = Setting { schedule: &schedule, own: &own, comparison, batch_ns, clocks: &clocks, scratch: scratch.path() };
         let mut asked = BTreeMap::new();
         for (done, key) in open.iter().enumerate() {
             let at = candidates.iter().position(|c| c.case == key.item.case).unwrap_or(0);
@@ -89,7 +91,8 @@ pub fn calibrate(arguments: &CalibrateArguments, root: Option<&Path>, registry: 
     if trials.trials.is_empty() {
         return Err(CliError::Usage(format!("'{}' holds no trial; ask for some with '--rounds'", path.display())));
     }
-    let rows = calibrate::rows(&schedule, &trials.trials, trials.header.comparison_ns).map_err(|e| unexpected(&e))?;
+    let rows =
+        calibrate::rows(&schedule, &trials.trials, trials.header.comparison_ns, &trials.header.clocks).map_err(|e| unexpected(&e))?;
     let text = match arguments.format {
         TableFormat::Table => calibrate::terminal(&rows, &trials.header, &trials.trials),
         TableFormat::Markdown => calibrate::markdown(&rows, &trials.header, &trials.trials, &classes, &command_line()),

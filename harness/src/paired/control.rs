@@ -3,7 +3,7 @@
 //! What the arm shows is an error of the measurement. It gives the floor under which no change of that time counts, what links alone move it by, and the
 //! verdict that a machine is unfit. It comes before the search, so that the floor does not depend on what it judges.
 
-/// Blocks of an arm: each of four links a side comes up twice.
+/// Blocks of an arm: each of eight links a side comes up once.
 pub const BLOCKS: u64 = 8;
 /// The arm takes at most one part in so many of the time for the comparison.
 pub const BUDGET_SHARE: u32 = 5;

@@ -10,8 +10,8 @@ use crate::stats::batch::{Goal, batch};
 use crate::stats::warmup::end_of_warm_up;
 use crate::worker::batch::Operation;
 
-/// CPU time that a pass is to take at most; larger models are cut to an excerpt.
-const PASS_NS: u64 = 6_000_000;
+/// CPU time that a pass is to take at most, so that a batch has some; larger models are cut to an excerpt.
+const PASS_NS: u64 = 1_500_000;
 /// CPU time that encoding an artifact may take, once a side, for what decode is timed on.
 const ARTIFACT_NS: u64 = 100_000_000;
 /// CPU time for showing where warm-up ends.
@@ -103,10 +103,10 @@ mod tests {
 
     #[test]
     fn slow_passes_are_halved_until_they_fit() {
-        assert_eq!(halvings(Operation::Encode, 6_000_000, 1), 0);
-        assert_eq!(halvings(Operation::Encode, 6_000_002, 1), 1);
+        assert_eq!(halvings(Operation::Encode, 1_500_000, 1), 0);
+        assert_eq!(halvings(Operation::Encode, 1_500_002, 1), 1);
         assert_eq!(halvings(Operation::Encode, 6_665_000_000, 1), 10);
-        assert_eq!(halvings(Operation::Decode, 100_000_000, 5_000_000), 0);
+        assert_eq!(halvings(Operation::Decode, 100_000_000, 1_500_000), 0);
         assert_eq!(halvings(Operation::Decode, 6_665_000_000, 6_000_000), 7);
         assert_eq!((share(0), share(3)), (1.0, 0.125));
     }

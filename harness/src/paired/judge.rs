@@ -228,7 +228,7 @@ mod tests {
         assert_eq!(f.finding, Finding::Regression);
         let [lower, upper] = f.interval.unwrap();
         assert!((f.change.unwrap() - 0.03).abs() < 0.002 && lower < f.change.unwrap() && upper > f.change.unwrap(), "{f:?}");
-        assert!(f.smallest_detectable < 0.02 && f.p_holm.unwrap() < 0.01 && f.blocks >= 40 && f.share == 0.5, "{f:?}");
+        assert!(f.smallest_detectable < 0.02 && f.p_holm.unwrap() < 0.01 && f.blocks == 8 + 12 && f.share == 0.5, "{f:?}");
         let [before, after] = f.seconds_per_mb.unwrap();
         // 10 ms for 10 passes over 2 MB.
         assert!((before - 0.0005).abs() < 1e-9 && (after / before - 1.03).abs() < 0.002, "{f:?}");

@@ -20,7 +20,7 @@ mod single;
 pub mod store;
 mod verify;
 
-pub use figures::{ControlArm, ControlFigures, Figures, Judged, Undecided};
+pub use figures::{ControlArm, ControlFigures, Figures, Judged, Undecided, median};
 pub use judge::{TrialJudge, judged, of_clock};
 pub use prepare::LeftOut;
 pub use run::{Event, Judge, Options, PairedError, Result as Outcome, run};

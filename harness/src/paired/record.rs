@@ -6,7 +6,8 @@ use super::item::Item;
 use super::schedule::{Order, Side};
 use crate::builds::Build;
 use crate::model::machine::Machine;
-use crate::worker::batch::BatchTimes;
+use crate::model::metric::as_f64;
+use crate::worker::batch::{BatchTimes, slices};
 
 /// Version of the file.
 pub const VERSION: u32 = 1;
@@ -101,7 +102,8 @@ pub struct Block {
 }
 
 /// Which clock an effect is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
 pub enum Clock {
     /// CPU time of the thread: decides where one thread works.
     ThreadCpu,
@@ -114,36 +116,55 @@ pub enum Clock {
 impl Block {
     /// Mean log of the candidate's times minus that of the baseline's: slow drift, linear in time, is the same in both.
     pub fn effect(&self, clock: Clock) -> f64 {
-        let log = |side: Side| {
-            let times = self.order.letters().into_iter().zip(&self.letters).filter(|(s, _)| *s == side);
-            times.map(|(_, t)| ns(t, clock).max(1.0).ln()).sum::<f64>() / 2.0
-        };
+        let log = |side: Side| self.of_side(side).map(|t| self.letter_ns(t, clock).max(1.0).ln()).sum::<f64>() / 2.0;
         log(Side::Candidate) - log(Side::Baseline)
     }
 
     /// Nanoseconds a pass of a side, as the mean of its two letters.
     pub fn pass_ns(&self, side: Side, clock: Clock) -> f64 {
-        let times = self.order.letters().into_iter().zip(&self.letters).filter(|(s, _)| *s == side);
-        times.map(|(_, t)| ns(t, clock) / crate::model::metric::as_f64(t.passes.max(1))).sum::<f64>() / 2.0
+        self.of_side(side).map(|t| self.letter_ns(t, clock)).sum::<f64>() / 2.0
     }
 
     /// Log of what extra work has added to the candidate's CPU time; `None` where it was told to do none.
     pub fn planted_effect(&self) -> Option<f64> {
-        let letters = self.order.letters().into_iter().zip(&self.letters).filter(|(s, _)| *s == Side::Candidate);
-        let logs = letters.map(|(_, t)| {
-            let (all, extra) = (crate::model::metric::as_f64(t.thread_cpu_ns), crate::model::metric::as_f64(t.extra_cpu_ns?));
-            Some((all / (all - extra).max(1.0)).ln())
+        let logs = self.of_side(Side::Candidate).map(|t| {
+            let (all, extra) = (as_f64(t.thread_cpu_ns), as_f64(t.extra_cpu_ns?));
+            let without: Vec<_> = t.slice_cpu_ns.iter().zip(&t.slice_extra_cpu_ns).map(|(all, extra)| all - extra).collect();
+            Some(match (self.typical(t, &t.slice_cpu_ns), self.typical(t, &without)) {
+                (Some(all), Some(without)) => (all / without.max(1.0)).ln(),
+                _ => (all / (all - extra).max(1.0)).ln(),
+            })
         });
         logs.sum::<Option<f64>>().map(|sum| sum / 2.0)
     }
-}
 
-fn ns(times: &BatchTimes, clock: Clock) -> f64 {
-    crate::model::metric::as_f64(match clock {
-        Clock::ThreadCpu => times.thread_cpu_ns,
-        Clock::ProcessCpu => times.process_cpu_ns,
-        Clock::Wall => times.wall_ns,
-    })
+    fn of_side(&self, side: Side) -> impl Iterator<Item = &BatchTimes> {
+        self.order.letters().into_iter().zip(&self.letters).filter(move |(s, _)| *s == side).map(|(_, times)| times)
+    }
+
+    /// Nanoseconds a pass of a letter. On the thread's clock they are those of a typical slice, on the others the mean.
+    fn letter_ns(&self, times: &BatchTimes, clock: Clock) -> f64 {
+        let mean = |ns: u64| as_f64(ns) / as_f64(times.passes.max(1));
+        match clock {
+            Clock::ThreadCpu => self.typical(times, &times.slice_cpu_ns).unwrap_or_else(|| mean(times.thread_cpu_ns)),
+            Clock::ProcessCpu => mean(times.process_cpu_ns),
+            Clock::Wall => mean(times.wall_ns),
+        }
+    }
+
+    /// Nanoseconds a pass of the lower quartile of a letter's slices; nothing where some letter of the block has none, as a worker of an older
+    /// release has not: all letters are taken alike.
+    ///
+    /// All passes do the same, and what others do on the machine, such as taking the caches while the thread waits its turn, only ever adds to
+    /// the time of some. The lower quartile is free of that while three slices of four may have it; a slow-down of the code is in every one.
+    fn typical(&self, times: &BatchTimes, slices_ns: &[u64]) -> Option<f64> {
+        if self.letters.iter().any(|t| t.slice_cpu_ns.is_empty()) {
+            return None;
+        }
+        let mut each: Vec<_> = slices_ns.iter().zip(slices(times.passes)).map(|(&ns, passes)| as_f64(ns) / as_f64(passes)).collect();
+        each.sort_by(f64::total_cmp);
+        each.get(each.len().saturating_sub(1) / 4).copied()
+    }
 }
 
 #[cfg(test)]
@@ -166,6 +187,8 @@ pub(crate) mod tests {
             clock_resolution_ns: 30,
             core: None,
             extra_cpu_ns: None,
+            slice_cpu_ns: Vec::new(),
+            slice_extra_cpu_ns: Vec::new(),
         };
         Block { item: item(), index: 0, confirmation: false, order, variants: [0, 0], letters: cpu.map(times) }
     }

@@ -6,16 +6,12 @@
 //! holds what both promise; p-values are the larger of the two tests.
 
 use super::hodges_lehmann::{HodgesLehmann, Interval};
-use super::layout::{Block, Centre};
+use super::layout::{Block, CLEAR_EXCESS, Centre};
 use super::wilcoxon::signed_rank;
 
 /// The smallest practical threshold that is ever taken, as a log ratio: 0.5 %. Copies of one binary and relinks of one source differ by more than can be
 /// called a change of the code.
 pub const LEAST_PRACTICAL: f64 = 0.004_987_541_511_039_074;
-
-/// How many times the variance of independent blocks must be seen before blocks are told that only links would help. With four links a side, chance
-/// goes above it in 6 % of cases without any layout effect.
-const CLEAR_EXCESS: f64 = 3.0;
 
 /// What is said of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -23,6 +23,8 @@ pub enum Spending {
     OBrienFleming,
     /// α·ln(1 + (e − 1)t): about the same boundary at each look.
     Pocock,
+    /// α·tᵖ, between the two (K. Kim and D. L. DeMets, Biometrika 74 (1987)).
+    Power(u8),
 }
 
 impl Spending {
@@ -32,6 +34,7 @@ impl Spending {
             _ if t >= 1.0 => side,
             Self::OBrienFleming => 2.0 * normal_cdf(-normal_upper_quantile(0.5 * side) / t.sqrt()),
             Self::Pocock => side * libm::log1p((std::f64::consts::E - 1.0) * t),
+            Self::Power(exponent) => side * t.powi(i32::from(exponent)),
         }
     }
 }

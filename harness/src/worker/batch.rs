@@ -20,6 +20,9 @@ use super::excerpt::excerpt;
 use super::serve::{Failure, pool};
 use crate::stats::batch::resolution;
 
+/// Slices that a batch is timed in, at most: enough for a quantile, and few against the cost of reading a clock.
+const SLICES: u64 = 32;
+
 /// Readings, one right after another, from which a clock's resolution is taken.
 const READINGS: usize = 200;
 
@@ -75,6 +78,10 @@ pub struct BatchTimes {
     pub warm_up_cpu_ns: Vec<u64>,
     /// CPU time of the thread.
     pub thread_cpu_ns: u64,
+    /// CPU time of the thread in each slice of the batch, in order; all slices have as many passes but the last, which has what is left. Absent from
+    /// workers of older releases.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slice_cpu_ns: Vec<u64>,
     /// CPU time of the process.
     pub process_cpu_ns: u64,
     /// Wall time.
@@ -87,6 +94,15 @@ pub struct BatchTimes {
     /// CPU time of the thread that went into extra work, which `thread-cpu-ns` includes; absent where the worker was not told to do any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extra_cpu_ns: Option<u64>,
+    /// The same in each slice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slice_extra_cpu_ns: Vec<u64>,
+}
+
+/// Passes of each slice of a batch.
+pub fn slices(passes: u64) -> impl Iterator<Item = u64> {
+    let each = passes.div_ceil(SLICES).max(1);
+    (0..passes.div_ceil(each)).map(move |i| each.min(passes - i * each))
 }
 
 /// Times a batch on a model. `extra` is the share of real extra work that a worker was started with to stand for a slower build.
@@ -150,20 +166,40 @@ fn time(
         }
         warm_up_cpu_ns.push(read(ClockId::ThreadCPUTime) - start);
     }
-    let mut extra_cpu_ns = extra.is_some().then_some(0);
+    let (mut slice_cpu_ns, mut slice_extra_cpu_ns) = (Vec::new(), Vec::new());
     let (wall, process, thread) = (Instant::now(), read(ClockId::ProcessCPUTime), read(ClockId::ThreadCPUTime));
-    for _ in 0..batch.passes {
-        pass()?;
-        if let (Some(extra), Some(sum)) = (&mut extra, &mut extra_cpu_ns) {
-            let start = read(ClockId::ThreadCPUTime);
-            extra()?;
-            *sum += read(ClockId::ThreadCPUTime) - start;
+    let mut last = thread;
+    for passes in slices(batch.passes) {
+        let mut extra_ns = 0;
+        for _ in 0..passes {
+            pass()?;
+            if let Some(extra) = &mut extra {
+                let start = read(ClockId::ThreadCPUTime);
+                extra()?;
+                extra_ns += read(ClockId::ThreadCPUTime) - start;
+            }
         }
+        let now = read(ClockId::ThreadCPUTime);
+        slice_cpu_ns.push(now - last);
+        slice_extra_cpu_ns.extend(extra.is_some().then_some(extra_ns));
+        last = now;
     }
-    let thread_cpu_ns = read(ClockId::ThreadCPUTime) - thread;
+    let thread_cpu_ns = last - thread;
     let process_cpu_ns = read(ClockId::ProcessCPUTime) - process;
     let wall_ns = u64::try_from(wall.elapsed().as_nanos()).unwrap_or(u64::MAX);
-    Ok(BatchTimes { passes: batch.passes, warm_up_cpu_ns, thread_cpu_ns, process_cpu_ns, wall_ns, clock_resolution_ns, core, extra_cpu_ns })
+    let extra_cpu_ns = extra.is_some().then(|| slice_extra_cpu_ns.iter().sum());
+    Ok(BatchTimes {
+        passes: batch.passes,
+        warm_up_cpu_ns,
+        thread_cpu_ns,
+        slice_cpu_ns,
+        process_cpu_ns,
+        wall_ns,
+        clock_resolution_ns,
+        core,
+        extra_cpu_ns,
+        slice_extra_cpu_ns,
+    })
 }
 
 /// Holds the calling thread on one processor; whether the system allowed it.
@@ -205,8 +241,22 @@ mod tests {
         let slow = time_batch(&model(), &Grams::new(), &registry, &batch(Operation::Encode, "int8"), Some(0.5)).unwrap();
         let extra = slow.extra_cpu_ns.unwrap();
         assert!(extra > 0 && extra < slow.thread_cpu_ns, "{slow:?}");
+        for times in [&plain, &slow] {
+            assert_eq!((times.slice_cpu_ns.len(), times.slice_cpu_ns.iter().sum::<u64>()), (3, times.thread_cpu_ns));
+        }
+        assert_eq!((slow.slice_extra_cpu_ns.len(), slow.slice_extra_cpu_ns.iter().sum::<u64>()), (3, extra));
         let error = time_batch(&model(), &Grams::new(), &registry, &batch(Operation::Decode, "int8"), None).unwrap_err();
         assert!(error.to_string().contains("needs an artifact"));
+    }
+
+    #[test]
+    fn slices_are_few_and_hold_every_pass() {
+        let of = |passes| slices(passes).collect::<Vec<_>>();
+        assert_eq!((of(3), of(1)), (vec![1, 1, 1], vec![1]));
+        for passes in 1..300 {
+            let slices = of(passes);
+            assert!(slices.len() <= 32 && slices.iter().sum::<u64>() == passes && slices.iter().all(|&n| n > 0 && n <= slices[0]));
+        }
     }
 
     #[test]

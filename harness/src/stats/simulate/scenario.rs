@@ -51,7 +51,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "8 links that do not matter", layout_deviation: 0.0, ..LINKED },
     LINKED,
     Scenario { name: "8 links, the same to confirm", fresh_links: false, ..LINKED },
-    Scenario { name: "8 links, A/A arm", control_blocks: 16, ..LINKED },
+    Scenario { name: "8 links, A/A arm", control_blocks: 8, ..LINKED },
     Scenario { name: "4 links", links: 4, ..LINKED },
     Scenario { name: "8 links, bursts", noise: Noise::Bursts, ..LINKED },
     Scenario { name: "8 links, wide", spread: GATHER, ..LINKED },

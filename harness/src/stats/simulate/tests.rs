@@ -38,7 +38,8 @@ fn ten_thousand_gates_keep_the_promised_bounds() {
 #[test]
 fn a_rule_without_confirmation_or_layout_breaks_the_bound_that_the_trial_keeps() {
     // The simulation can fail: links that matter, and nobody told the decision of them.
-    let schedule = Schedule::new(Plan { looks: vec![24], confirmation_level: 0.05, ..Plan::default() }).unwrap();
+    let schedule =
+        Schedule::new(Plan { looks: vec![24], confirmation_looks: vec![32], confirmation_level: 0.05, ..Plan::default() }).unwrap();
     let blind = Scenario { name: "one link each", links: 1, layout_deviation: 0.0053, fresh_links: false, ..SCENARIOS[0] };
     let unchanged = simulate(&blind, &schedule, 100, 2)[0];
     assert!(unchanged.regressions as f64 > 20.0 * FALSE_ALARMS * unchanged.cases as f64, "{unchanged:?}");

@@ -15,8 +15,11 @@ pub enum Stage {
         /// Index of the look.
         look: usize,
     },
-    /// A suspicion waits for fresh blocks.
-    Confirmation,
+    /// A suspicion waits for fresh blocks, for the look of that index.
+    Confirmation {
+        /// Index of the look.
+        look: usize,
+    },
     /// Nothing more is measured.
     Done,
 }
@@ -51,7 +54,11 @@ impl Case {
     /// What counts as a change of this case, with the floor of its A/A arm; to rule out the wanted change is enough when nothing comes after.
     pub fn thresholds(&self, schedule: &Schedule) -> Thresholds {
         let plan = &schedule.plan;
-        let goes_on = matches!(self.stage, Stage::Search { look } if look + 1 < plan.looks.len());
+        let goes_on = match self.stage {
+            Stage::Search { look } => look + 1 < plan.looks.len(),
+            Stage::Confirmation { look } => look + 1 < plan.confirmation_looks.len(),
+            Stage::Done => false,
+        };
         let (practical, margin) = (plan.practical, if goes_on { plan.margin } else { plan.margin.max(plan.wanted) });
         let control = self.control.as_ref();
         let floor = control.map_or(0.0, |centre| centre.floor(practical));
@@ -63,7 +70,7 @@ impl Case {
     pub(super) fn lacking(&self, schedule: &Schedule) -> usize {
         match self.stage {
             Stage::Search { look } => schedule.plan.looks[look].saturating_sub(self.searched.len()),
-            Stage::Confirmation => schedule.plan.confirmation_blocks.saturating_sub(self.confirming.len()),
+            Stage::Confirmation { look } => schedule.plan.confirmation_looks[look].saturating_sub(self.confirming.len()),
             Stage::Done => 0,
         }
     }
@@ -76,18 +83,20 @@ impl Case {
                 if self.lacking(schedule) == 0 {
                     self.search = decide(&self.searched, &self.thresholds(schedule), schedule.levels[look]);
                     self.stage = match self.search.finding {
-                        Finding::Regression | Finding::Improvement => Stage::Confirmation,
+                        Finding::Regression | Finding::Improvement => Stage::Confirmation { look: 0 },
                         Finding::Undecided if look + 1 < schedule.levels.len() => Stage::Search { look: look + 1 },
                         Finding::Undecided | Finding::Equivalent => Stage::Done,
                     };
                 }
             }
-            Stage::Confirmation => {
+            Stage::Confirmation { look } => {
                 self.confirming.extend_from_slice(blocks);
                 if self.lacking(schedule) == 0 {
-                    self.confirmation =
-                        Some(decide(&self.confirming, &self.thresholds(schedule), schedule.confirmation_levels(self.links_are_fresh())));
-                    self.stage = Stage::Done;
+                    let levels = schedule.confirmation_levels(self.links_are_fresh());
+                    let decision = decide(&self.confirming, &self.thresholds(schedule), levels[look]);
+                    let over = decision.finding == self.search.finding || decision.finding == Finding::Equivalent;
+                    self.stage = if over || look + 1 == levels.len() { Stage::Done } else { Stage::Confirmation { look: look + 1 } };
+                    self.confirmation = Some(decision);
                 }
             }
             Stage::Done => {}

@@ -91,7 +91,7 @@ pub struct Outcome {
 
 /// Judges all cases as they stand.
 pub(super) fn outcome(schedule: &Schedule, cases: &[Case]) -> Outcome {
-    let family = cases.iter().enumerate().filter_map(|(index, case)| Some((index, suspicion_p(case)?))).collect::<Vec<_>>();
+    let family = cases.iter().enumerate().filter_map(|(index, case)| Some((index, suspicion_p(schedule, case)?))).collect::<Vec<_>>();
     let p = family.iter().map(|&(_, p)| p).collect::<Vec<_>>();
     let (holm, bh) = (holm(&p), benjamini_hochberg(&p));
     let adjusted = |index: usize| family.iter().position(|&(member, _)| member == index).map(|at| (holm[at], bh[at]));
@@ -99,10 +99,11 @@ pub(super) fn outcome(schedule: &Schedule, cases: &[Case]) -> Outcome {
     Outcome { verdict: verdict(schedule, cases, &cases_out), cases: cases_out }
 }
 
-/// The p-value of a finished confirmation, in the direction that was suspected.
-fn suspicion_p(case: &Case) -> Option<f64> {
-    let confirmation = case.confirmation.as_ref()?;
-    Some(if case.search.finding == Finding::Regression { confirmation.p_slower } else { confirmation.p_faster })
+/// The p-value of a finished confirmation, in the direction that was suspected: times the number of looks, as each could have ended it.
+fn suspicion_p(schedule: &Schedule, case: &Case) -> Option<f64> {
+    let confirmation = case.confirmation.as_ref().filter(|_| case.stage == Stage::Done)?;
+    let looks = schedule.plan.confirmation_looks.len() as f64;
+    Some((looks * if case.search.finding == Finding::Regression { confirmation.p_slower } else { confirmation.p_faster }).min(1.0))
 }
 
 fn judge(schedule: &Schedule, case: &Case, adjusted: Option<(f64, f64)>) -> CaseOutcome {
@@ -129,7 +130,7 @@ fn doubt(schedule: &Schedule, case: &Case) -> Doubt {
     match case.stage {
         Stage::Search { look: 0 } => return Doubt::NotMeasured,
         Stage::Search { .. } => return Doubt::SearchNotOver,
-        Stage::Confirmation | Stage::Done => {}
+        Stage::Confirmation { .. } | Stage::Done => {}
     }
     if case.search.detectable_95 <= schedule.plan.wanted {
         return Doubt::AtTheEdge;

@@ -12,9 +12,9 @@ pub struct Plan {
     pub search_level: f64,
     /// Error level for equivalence that all looks of one case spend together.
     pub equivalence_level: f64,
-    /// Fresh blocks that a suspicion is confirmed on.
-    pub confirmation_blocks: usize,
-    /// Error level of a confirmation: half of it is the rate of false regressions in one comparison, even if the search was misled by the same links.
+    /// Fresh blocks in all at each look of a confirmation, rising; the last is the most that it gets.
+    pub confirmation_looks: Vec<usize>,
+    /// Error level that all looks of a confirmation spend together: half of it is the rate of false regressions in one comparison, even if the search was misled by the same links.
     pub confirmation_level: f64,
     /// The same where the confirmation shares no link with the search, on either side: layout cannot mislead both, and their errors multiply.
     pub fresh_links_level: f64,
@@ -38,7 +38,7 @@ impl Default for Plan {
             looks: vec![8, 16, 24, 32],
             search_level: 0.05,
             equivalence_level: 0.05,
-            confirmation_blocks: 32,
+            confirmation_looks: vec![12, 32],
             confirmation_level: 0.004,
             fresh_links_level: 0.02,
             family_level: 0.05,
@@ -56,24 +56,29 @@ pub struct Schedule {
     pub plan: Plan,
     /// Nominal levels of each look of the search.
     pub levels: Vec<Levels>,
+    /// Nominal levels of each look of a confirmation: over links of the search, and over links of its own.
+    confirmation: [Vec<Levels>; 2],
 }
 
 impl Schedule {
     /// Works the levels out, which takes milliseconds, or says what is wrong with the plan.
     pub fn new(plan: Plan) -> Result<Self, PlanError> {
-        let differences = nominal_levels(Spending::OBrienFleming, &plan.looks, plan.search_level)?;
-        let equivalences = nominal_levels(Spending::Pocock, &plan.looks, plan.equivalence_level)?;
-        for level in [plan.confirmation_level, plan.fresh_links_level, plan.family_level] {
-            nominal_levels(Spending::Pocock, &[plan.confirmation_blocks], level)?;
-        }
-        let levels =
-            differences.into_iter().zip(equivalences).map(|(difference, equivalence)| Levels { difference, equivalence }).collect();
-        Ok(Self { plan, levels })
+        nominal_levels(Spending::Pocock, &[1], plan.family_level)?;
+        let levels = |spending, looks: &[usize], level| {
+            let differences = nominal_levels(spending, looks, level)?;
+            let equivalences = nominal_levels(Spending::Pocock, looks, plan.equivalence_level)?;
+            let both = differences.into_iter().zip(equivalences);
+            Ok(both.map(|(difference, equivalence)| Levels { difference, equivalence }).collect::<Vec<_>>())
+        };
+        let search = levels(Spending::Power(1), &plan.looks, plan.search_level)?;
+        // More of it late, where the small changes are seen, but so much early that tests over ten blocks and few links can reach it.
+        let confirmation = |level| levels(Spending::Power(2), &plan.confirmation_looks, level);
+        let confirmation = [confirmation(plan.confirmation_level)?, confirmation(plan.fresh_links_level)?];
+        Ok(Self { levels: search, confirmation, plan })
     }
 
-    /// Levels of a confirmation, over links of its own or over those of the search.
-    pub fn confirmation_levels(&self, fresh_links: bool) -> Levels {
-        let difference = if fresh_links { self.plan.fresh_links_level } else { self.plan.confirmation_level };
-        Levels { difference, equivalence: self.plan.equivalence_level }
+    /// Levels of each look of a confirmation, over links of its own or over those of the search.
+    pub fn confirmation_levels(&self, fresh_links: bool) -> &[Levels] {
+        &self.confirmation[usize::from(fresh_links)]
     }
 }

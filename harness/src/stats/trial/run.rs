@@ -105,12 +105,12 @@ impl Trial {
         let mut urgent = self.cases.iter().enumerate().filter(|(_, case)| case.stage != Stage::Done).collect::<Vec<_>>();
         let rank = |case: &Case| match case.stage {
             Stage::Search { look: 0 } => 0,
-            Stage::Confirmation if case.search.finding == Finding::Regression => 1,
+            Stage::Confirmation { .. } if case.search.finding == Finding::Regression => 1,
             Stage::Search { .. } => 2,
-            Stage::Confirmation | Stage::Done => 3,
+            Stage::Confirmation { .. } | Stage::Done => 3,
         };
         urgent.sort_by(|(_, a), (_, b)| rank(a).cmp(&rank(b)).then(b.search.width().total_cmp(&a.search.width())));
-        let purpose = |case: &Case| if case.stage == Stage::Confirmation { Purpose::Confirmation } else { Purpose::Search };
+        let purpose = |case: &Case| if matches!(case.stage, Stage::Confirmation { .. }) { Purpose::Confirmation } else { Purpose::Search };
         let request = |(index, case): (usize, &Case)| Request { case: index, blocks: case.lacking(&self.schedule), purpose: purpose(case) };
         urgent.into_iter().map(request).collect()
     }

@@ -37,7 +37,7 @@ fn a_trial_finds_the_slow_the_fast_and_the_same() {
     assert_eq!(trial.decided(), 4);
     let slow = &outcome.cases[1];
     assert!(slow.p_holm.unwrap() <= 0.05 && slow.p_holm >= slow.p_benjamini_hochberg);
-    assert!(slow.confirmation.is_some() && slow.deciding().centre.as_ref().unwrap().blocks == 32);
+    assert!(slow.confirmation.is_some() && slow.deciding().centre.as_ref().unwrap().blocks == 12);
     assert!(outcome.cases[3].confirmation.is_none() && trial.cases()[3].searched.len() == 8, "an unchanged quiet case ends at the screen");
 }
 
@@ -92,11 +92,11 @@ fn a_suspicion_that_fresh_blocks_do_not_bear_out_fails_nobody() {
     trial.record(0, &blocks(&trial.requests()[0], 0, 0.03, 0.002, 6)).unwrap();
     assert_eq!(trial.outcome().cases[0].doubt, Some(Doubt::NotConfirmed));
     let request = trial.requests()[0];
-    assert_eq!((request.purpose, request.blocks), (Purpose::Confirmation, 32));
+    assert_eq!((request.purpose, request.blocks), (Purpose::Confirmation, 12));
     let fresh = blocks(&request, 0, 0.0, 0.002, 7);
     // In parts, as a measuring loop delivers them.
     trial.record(0, &fresh[..5]).unwrap();
-    assert_eq!(trial.requests()[0].blocks, 27);
+    assert_eq!(trial.requests()[0].blocks, 7);
     trial.record(0, &fresh[5..]).unwrap();
     assert_eq!((trial.outcome().cases[0].finding, trial.outcome().verdict), (Finding::Equivalent, Verdict::Pass));
 }
@@ -104,7 +104,8 @@ fn a_suspicion_that_fresh_blocks_do_not_bear_out_fails_nobody() {
 #[test]
 fn a_confirmation_over_links_of_its_own_is_held_to_its_own_level() {
     let confirmed = |shift: usize| {
-        let mut trial = Trial::new(Plan { looks: vec![16], fresh_links_level: 1e-12, ..Plan::default() }, 1).unwrap();
+        let mut trial =
+            Trial::new(Plan { looks: vec![16], fresh_links_level: 1e-12, confirmation_looks: vec![32], ..Plan::default() }, 1).unwrap();
         trial.record(0, &blocks(&trial.requests()[0], 0, 0.03, 0.002, 6)).unwrap();
         let fresh = blocks(&trial.requests()[0], 0, 0.03, 0.002, 7).into_iter();
         let moved = fresh.map(|block| Block {
