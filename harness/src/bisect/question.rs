@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::metric::{Direction, Metric};
+use crate::model::metric::{Direction, Kind, Metric, metric};
 
 /// A search: between which commits, for what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,13 @@ pub struct Question {
     pub fixture: String,
     /// Metric.
     pub metric: String,
+}
+
+impl Question {
+    /// Whether commits are compared with the good one, in turns, rather than measured each alone.
+    pub fn is_of_times(&self) -> bool {
+        metric(&self.metric).is_some_and(|m| m.kind == Kind::Sampled)
+    }
 }
 
 /// From which value on a commit is bad.
@@ -64,6 +71,16 @@ pub enum BisectError {
         good: f64,
         /// Value at the bad one.
         bad: f64,
+    },
+    /// The bad commit is not known to be slower.
+    #[error(
+        "'{metric}' of the bad commit was not found to be worse than that of the good one: {found}; give other commits, or more time with '--budget'"
+    )]
+    NotSlower {
+        /// Metric.
+        metric: &'static str,
+        /// What was found.
+        found: String,
     },
     /// An end of the search cannot be measured.
     #[error("the {which} commit '{commit}' cannot be measured: {reason}; name another")]

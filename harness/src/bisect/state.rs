@@ -52,9 +52,10 @@ impl State {
         if state.weighbridge_bisect != VERSION {
             return Err(failed(format!("version {} is not known; this release reads version {VERSION}", state.weighbridge_bisect)));
         }
-        // Values do not depend on between which commits one searches.
-        let Question { kernel, fixture, metric, .. } = &state.question;
+        // Exact values do not depend on between which commits one searches; times are changes against the good one.
+        let Question { kernel, fixture, metric, good, .. } = &state.question;
         let same = *kernel == question.kernel && *fixture == question.fixture && *metric == question.metric;
+        let same = same && (!question.is_of_times() || *good == question.good);
         Ok(if same { Self { question, ..state } } else { new() })
     }
 

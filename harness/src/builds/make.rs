@@ -128,9 +128,12 @@ impl Maker<'_> {
         self.build(origin, &source, &folder)
     }
 
-    /// Builds the work tree as it is.
+    /// Builds the work tree as it is. Where that is a commit without changes, it is the build of that commit.
     pub fn work_tree(&self) -> Result<Build, BuildError> {
         let tree = git::work_tree(self.root);
+        if let Some(commit) = tree.as_ref().filter(|t| !t.dirty).and_then(|t| t.commit.as_deref()) {
+            return self.revision(commit);
+        }
         let origin = Origin::WorkTree { commit: tree.as_ref().and_then(|t| t.commit.clone()), dirty: tree.is_none_or(|t| t.dirty) };
         let folder = self.folder().join("builds/work-tree");
         if folder.exists() {

@@ -762,12 +762,22 @@ pub struct BisectArguments {
     /// Fixture to measure it on.
     #[arg(long, value_name = "NAME")]
     pub fixture: String,
-    /// Metric to look at; one that does not differ from run to run.
+    /// Metric to look at: one that does not differ from run to run, or encode_seconds_per_mb or decode_seconds_per_mb, of which each commit's build is
+    /// compared with the good one's, in turns.
     #[arg(long, value_name = "NAME")]
     pub metric: String,
-    /// Worst value that is still good; by default the middle between the good and the bad revision's.
+    /// Worst value that is still good, of times the largest change in per cent; by default the middle between the good and the bad revision's.
     #[arg(long, value_name = "VALUE")]
     pub worst: Option<f64>,
+    /// Links of each commit whose times are compared, half of them for a confirmation.
+    #[arg(long, value_name = "K", default_value_t = super::paired::LINKS, value_parser = clap::value_parser!(u32).range(4..=64))]
+    pub links: u32,
+    /// Time for comparing the times of one commit.
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = duration)]
+    pub budget: Duration,
+    /// CPU time of one batch.
+    #[arg(long, hide = true, value_name = "TIME", default_value = "8ms", value_parser = duration)]
+    pub batch: Duration,
     /// Suite that the fixture is in.
     #[arg(long, default_value = "mini")]
     pub suite: String,

@@ -1,4 +1,7 @@
 //! `bisect`: builds and measures commits below `target/`, and says which one made a metric worse.
+//!
+//! A value that is the same in every run is measured once a commit. A time is not: each commit's build is compared with the good one's, in turns, as a
+//! gate does, and what is noted of it is the change, a share.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -7,17 +10,22 @@ use weighbridge::registry::Registry;
 
 use super::arguments::BisectArguments;
 use super::gate::command_line;
+use super::paired::{candidate_of, plan_of};
 use super::workspace::{Workspace, own_worker, worker};
 use super::{CliError, Exit};
 use crate::bisect::{Answer, BisectError, Finding, Next, Question, State, Threshold, next};
-use crate::builds::{BuildError, Maker};
+use crate::builds::{Build, BuildError, Maker};
+use crate::compare::time_metric;
 use crate::filter::Filter;
 use crate::git;
 use crate::measure::plan::Plan;
 use crate::measure::{self, Options};
 use crate::model::metric::{Kind, METRICS, Metric, derive, metric};
+use crate::paired::{self, Judged, TrialJudge};
 use crate::report::format;
 use crate::specification::resolve;
+use crate::stats::decision::Finding as Told;
+use crate::worker::batch::Operation;
 use crate::worker::protocol::Sampling;
 
 /// A search under way.
@@ -29,13 +37,17 @@ struct Search<'a> {
     plan: Plan,
     folder: PathBuf,
     state: State,
+    /// What is timed, where it is a time that is searched for.
+    operation: Option<Operation>,
+    /// From which value on a commit is bad, once that is known.
+    threshold: Option<Threshold>,
 }
 
 /// `bisect`.
 pub fn bisect(arguments: &BisectArguments, root: Option<&Path>, registry: &Registry) -> Result<Exit, CliError> {
     let start = SystemTime::now();
     let workspace = Workspace::find(root)?;
-    let metric = comparable(&arguments.metric)?;
+    let (metric, operation) = comparable(&arguments.metric)?;
     let commits = git::first_parents(&workspace.root, &arguments.good, &arguments.bad)?;
     let [Some(good), Some(bad)] = [commits.first(), commits.last()] else {
         return Err(CliError::Usage("there is no commit between good and bad".to_owned()));
@@ -59,31 +71,31 @@ pub fn bisect(arguments: &BisectArguments, root: Option<&Path>, registry: &Regis
     }
     let state = State::load(&path, question)?;
     let plan = plan(arguments, &kernel, &workspace, registry)?;
-    let mut search = Search { arguments, workspace: &workspace, registry, metric, plan, folder, state };
+    let mut search = Search { arguments, workspace: &workspace, registry, metric, plan, folder, state, operation, threshold: None };
     let known = commits.iter().filter(|c| search.state.findings.contains_key(*c)).count();
     if known > 0 {
         search.say(&format!("{known} of {} commits were measured before", commits.len()));
     }
     let threshold = search.threshold(good, bad)?;
+    search.threshold = Some(threshold);
     let answer = search.search(&commits, &threshold)?;
     search.print(&commits, &answer, &threshold);
     search.say(&format!("{} s", start.elapsed().map_or(0, |d| d.as_secs())));
     Ok(Exit::Pass)
 }
 
-/// The metric of that name, if one value of it says all.
-fn comparable(name: &str) -> Result<&'static Metric, CliError> {
-    let exact = || METRICS.iter().filter(|m| m.kind != Kind::Sampled).map(|m| m.name).collect::<Vec<_>>().join(", ");
+/// The metric of that name, and its operation if it is a time that can be compared.
+fn comparable(name: &str) -> Result<(&'static Metric, Option<Operation>), CliError> {
+    let operation = [Operation::Encode, Operation::Decode].into_iter().find(|&o| time_metric(o) == name);
+    let known = || METRICS.iter().filter(|m| m.kind != Kind::Sampled || m.name.ends_with("code_seconds_per_mb"));
+    let all = || known().map(|m| m.name).collect::<Vec<_>>().join(", ");
     match metric(name) {
-        None => Err(CliError::Usage(format!("unknown metric '{name}'; what can be searched for: {}", exact()))),
-        Some(m) if m.kind == Kind::Sampled => {
-            let message = format!(
-                "'{name}' differs from run to run, so that one measurement of a commit says nothing; what can be searched for: {}",
-                exact()
-            );
-            Err(CliError::Usage(message))
-        }
-        Some(m) => Ok(m),
+        None => Err(CliError::Usage(format!("unknown metric '{name}'; what can be searched for: {}", all()))),
+        Some(m) if m.kind == Kind::Sampled && operation.is_none() => Err(CliError::Usage(format!(
+            "'{name}' differs from run to run and is not compared in turns; what can be searched for: {}",
+            all()
+        ))),
+        Some(m) => Ok((m, operation)),
     }
 }
 
@@ -109,12 +121,21 @@ impl Search<'_> {
 
     /// From which value on a commit is bad, which needs both ends.
     fn threshold(&mut self, good: &str, bad: &str) -> Result<Threshold, CliError> {
+        if self.operation.is_some() {
+            self.state.findings.insert(good.to_owned(), Finding::Value { value: 0.0 });
+        }
         let mut end = |which: &'static str, commit: &str| match self.finding(commit)? {
             Finding::Value { value } => Ok(value),
             Finding::Skipped { reason } => Err(CliError::from(BisectError::End { which, commit: short(commit).to_owned(), reason })),
         };
         let (at_good, at_bad) = (end("good", good)?, end("bad", bad)?);
-        let Some(worst) = self.arguments.worst else { return Ok(Threshold::between(self.metric, at_good, at_bad)?) };
+        let Some(worst) = self.arguments.worst else {
+            let threshold = Threshold::between(self.metric, at_good, at_bad);
+            let not_slower = || BisectError::NotSlower { metric: self.metric.name, found: self.shown(at_bad) };
+            return Ok(if self.operation.is_some() { threshold.map_err(|_| not_slower())? } else { threshold? });
+        };
+        // Changes of times are given in per cent.
+        let worst = if self.operation.is_some() { worst / 100.0 } else { worst };
         let threshold = Threshold { worst, direction: self.metric.direction };
         for (which, value, wrong) in [("good", at_good, threshold.is_bad(at_good)), ("bad", at_bad, !threshold.is_bad(at_bad))] {
             if wrong {
@@ -140,24 +161,77 @@ impl Search<'_> {
             return Ok(finding.clone());
         }
         self.say(&format!("commit {}: building", short(commit)));
-        let finding = self.measure(commit)?;
+        let finding = match self.operation {
+            Some(operation) => self.compare(commit, operation)?,
+            None => self.measure(commit)?,
+        };
         self.say(&match &finding {
-            Finding::Value { value } => format!("commit {}: {} {}", short(commit), self.metric.name, format::value(self.metric, *value)),
+            Finding::Value { value } => format!("commit {}: {} {}", short(commit), self.metric.name, self.shown(*value)),
             Finding::Skipped { reason } => format!("commit {}: skipped: {}", short(commit), reason.lines().next().unwrap_or_default()),
         });
         self.state.note(commit, finding.clone(), &self.folder.join("state.json"))?;
         Ok(finding)
     }
 
-    fn measure(&self, commit: &str) -> Result<Finding, CliError> {
+    /// The build of a commit, or why there is none.
+    fn build(&self, commit: &str, variants: u32) -> Result<Result<Build, Finding>, CliError> {
         let say = |line: &str| self.say(line);
-        // Exact values do not depend on where code lies in memory: one variant will do.
-        let build = match (Maker { root: &self.workspace.root, variants: 1, say: &say }).revision(commit) {
-            Ok(build) => build,
+        match (Maker { root: &self.workspace.root, variants, say: &say }).revision(commit) {
+            Ok(build) => Ok(Ok(build)),
             Err(error @ (BuildError::Failed { .. } | BuildError::NoProgram { .. })) => {
-                return Ok(Finding::Skipped { reason: error.to_string() });
+                Ok(Err(Finding::Skipped { reason: error.to_string() }))
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// How much slower a commit is than the good one, where blocks tell.
+    fn compare(&self, commit: &str, operation: Operation) -> Result<Finding, CliError> {
+        let good = self.state.question.good.clone();
+        let baseline = match self.build(&good, self.arguments.links)? {
+            Ok(build) => build,
+            Err(Finding::Skipped { reason }) => {
+                return Err(BisectError::End { which: "good", commit: short(&good).to_owned(), reason }.into());
+            }
+            Err(other) => return Ok(other),
+        };
+        let candidate = match self.build(commit, self.arguments.links)? {
+            Ok(build) => build,
+            Err(skipped) => return Ok(skipped),
+        };
+        let output = self.folder.join(commit);
+        std::fs::create_dir_all(&output)?;
+        let own = own_worker(self.arguments.case_timeout, self.arguments.memory_limit)?;
+        let unexpected = |e: &dyn std::fmt::Display| CliError::Unexpected(e.to_string());
+        let case = self.plan.cases.first();
+        let Some((case, fixture)) = case.and_then(|c| Some((c, self.plan.fixtures.get(&c.fixture)?))) else {
+            return Ok(Finding::Skipped { reason: "there is nothing to time".to_owned() });
+        };
+        let timed = candidate_of(case, &self.plan.text(&case.kernel), fixture, operation, true, &own, &output)?;
+        let options = paired::Options {
+            baseline,
+            candidate,
+            own,
+            output: output.clone(),
+            seed: Some(1),
+            budget: self.arguments.budget,
+            batch_ns: u64::try_from(self.arguments.batch.as_nanos()).unwrap_or(u64::MAX),
+            planted: None,
+            resume: false,
+            command: command_line(),
+        };
+        let mut judge = TrialJudge::new(plan_of(&self.workspace.policy()?), 1).map_err(|e| unexpected(&e))?;
+        let compared = paired::run(&[timed], &options, &mut judge, &|_| ())?;
+        let judged = paired::judged(&compared, &judge).map_err(|e| unexpected(&e))?;
+        std::fs::remove_dir_all(&output)?;
+        Ok(told(&judged, self.threshold))
+    }
+
+    fn measure(&self, commit: &str) -> Result<Finding, CliError> {
+        // Exact values do not depend on where code lies in memory: one variant will do.
+        let build = match self.build(commit, 1)? {
+            Ok(build) => build,
+            Err(skipped) => return Ok(skipped),
         };
         let Some(variant) = build.variants.first() else { return Ok(Finding::Skipped { reason: "it has no program".to_owned() }) };
         let (timeout, memory) = (self.arguments.case_timeout, self.arguments.memory_limit);
@@ -187,7 +261,7 @@ impl Search<'_> {
 
     fn print(&self, commits: &[String], answer: &Answer, threshold: &Threshold) {
         let value = |i: usize| match self.state.findings.get(&commits[i]) {
-            Some(Finding::Value { value }) => format::value(self.metric, *value),
+            Some(Finding::Value { value }) => self.shown(*value),
             Some(Finding::Skipped { reason }) => format!("not measured: {}", reason.lines().next().unwrap_or_default()),
             None => "not measured".to_owned(),
         };
@@ -205,8 +279,31 @@ impl Search<'_> {
             println!("  skipped    {}", line(i));
         }
         println!("  first bad  {}", line(answer.first_bad));
-        let metric = self.metric;
-        println!("bad is {} beyond {}", metric.name, format::value(metric, threshold.worst));
+        println!("bad is {} beyond {}", self.metric.name, self.shown(threshold.worst));
+    }
+
+    /// A value as its metric is shown, or a change in per cent.
+    fn shown(&self, value: f64) -> String {
+        if self.operation.is_some() { format!("{:+.2} %", 100.0 * value) } else { format::value(self.metric, value) }
+    }
+}
+
+/// The change of the one time that was compared, where it was decided, or where its interval lies on one side of the threshold.
+fn told(judged: &Judged, threshold: Option<Threshold>) -> Finding {
+    if let Some(left_out) = judged.left_out.values().next() {
+        return Finding::Skipped { reason: format!("failed at {}: {}", left_out.stage, left_out.message) };
+    }
+    let Some((_, figures)) = judged.items.first() else { return Finding::Skipped { reason: "nothing was timed".to_owned() } };
+    let beside = |[low, high]: [f64; 2]| threshold.is_some_and(|t| t.worst < low || t.worst > high);
+    match (figures.finding, figures.change) {
+        (Told::Undecided, Some(value)) if figures.interval.is_some_and(beside) => Finding::Value { value },
+        (Told::Undecided, _) | (_, None) => {
+            let reason = figures.doubt.clone().unwrap_or_else(|| "no reason is known".to_owned());
+            Finding::Skipped { reason: format!("its time is not decided: {reason}") }
+        }
+        // What counts as no change is none: its estimate is chance.
+        (Told::Equivalent, Some(_)) => Finding::Value { value: 0.0 },
+        (_, Some(value)) => Finding::Value { value },
     }
 }
 

@@ -8,7 +8,7 @@ use weighbridge::sample::splitmix;
 
 use super::arguments::{CalibrateArguments, TableFormat};
 use super::gate::{command_line, put};
-use super::paired::plan_of;
+use super::paired::{candidate_of, plan_of};
 use super::workspace::{Workspace, own_worker};
 use super::{CliError, Exit};
 use crate::builds::{Build, BuildError, Layout, Maker};
@@ -111,26 +111,8 @@ fn candidate(class: &Class, workspace: &Workspace, registry: &Registry, own: &La
     let fixtures = workspace.fixtures()?;
     let unknown = || CliError::Usage(format!("unknown fixture '{}'; 'weighbridge list fixtures' prints them", class.fixture));
     let fixture = fixtures.iter().find(|f| f.name() == class.fixture).ok_or_else(unknown)?;
-    if let Some(obstacle) = fixture.state()?.obstacle() {
-        return Err(CliError::Usage(format!(
-            "fixture '{}' cannot be used: {obstacle}; 'weighbridge fixtures fetch' gets packages",
-            class.fixture
-        )));
-    }
-    fixture.verify()?;
-    let model = fixture.weights_path()?;
-    let input_bytes = std::fs::metadata(&model)?.len();
-    let [encode_ns, decode_ns] = calibrate::times(own, &kernel.text(), &model, scratch)?;
-    Ok(Candidate {
-        case: Case { kernel: kernel.spec(), fixture: class.fixture.clone() },
-        kernel: kernel.text(),
-        model,
-        calibration: None,
-        input_bytes,
-        operations: vec![class.operation],
-        encode_ns,
-        decode_ns,
-    })
+    let case = Case { kernel: kernel.spec(), fixture: class.fixture.clone() };
+    candidate_of(&case, &kernel.text(), fixture, class.operation, false, own, scratch)
 }
 
 /// The programs that are compared: copies of this one, and links of the work tree's source where they can be made. Odd rounds take the last.

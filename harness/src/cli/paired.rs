@@ -12,9 +12,12 @@ use super::arguments::GateArguments;
 use super::gate::{command_line, filter_of};
 use super::workspace::{Workspace, own_worker};
 use crate::builds::{Build, Maker};
+use crate::calibrate;
 use crate::compare::time_metric;
+use crate::fixture::Fixture;
 use crate::measure::calibration;
 use crate::measure::plan::Plan;
+use crate::model::record::Case;
 use crate::paired::item::Candidate;
 use crate::paired::{Event, Judged, Options, TrialJudge, judged, run};
 use crate::policy::Policy;
@@ -22,11 +25,12 @@ use crate::stats::decision::log_ratio;
 use crate::stats::trial;
 use crate::store::Run;
 use crate::worker::batch::Operation;
+use crate::worker::client::Launch;
 use crate::worker::protocol::Samples;
 
 /// Links of a side: half of them for the search, the others for confirmations. With four for each, what links alone move times by leaves a fifth of
 /// unchanged times undecided; with eight, hardly any.
-const LINKS: u32 = 16;
+pub const LINKS: u32 = 16;
 /// Copies of a program that cannot be linked: as many, because as few of them would be trusted as little.
 const COPIES: u32 = LINKS;
 
@@ -95,6 +99,36 @@ pub fn plan_of(policy: &Policy) -> trial::Plan {
     let default = trial::Plan::default();
     let practical = log_ratio(100.0 * tolerance(Operation::Encode).max(tolerance(Operation::Decode))).max(default.practical);
     trial::Plan { practical, margin: 2.0 * practical, wanted: 4.0 * practical, ..default }
+}
+
+/// One operation of a case that no run has measured: its model has to be there, and a few passes give the hints that a run would.
+pub fn candidate_of(
+    case: &Case,
+    kernel: &str,
+    fixture: &Fixture,
+    operation: Operation,
+    calibrated: bool,
+    own: &Launch,
+    scratch: &Path,
+) -> Result<Candidate, CliError> {
+    if let Some(obstacle) = fixture.state()?.obstacle() {
+        let name = fixture.name();
+        return Err(CliError::Usage(format!("fixture '{name}' cannot be used: {obstacle}; 'weighbridge fixtures fetch' gets packages")));
+    }
+    fixture.verify()?;
+    let model = fixture.weights_path()?;
+    let [encode_ns, decode_ns] = calibrate::times(own, kernel, &model, scratch)?;
+    let statistics = if calibrated { calibration(fixture, scratch, own) } else { Ok(None) };
+    Ok(Candidate {
+        case: case.clone(),
+        kernel: kernel.to_owned(),
+        input_bytes: std::fs::metadata(&model)?.len(),
+        model,
+        calibration: statistics.map_err(|e| CliError::Unexpected(format!("{case}: {}", e.message)))?,
+        operations: vec![operation],
+        encode_ns,
+        decode_ns,
+    })
 }
 
 /// Cases that passed their check, with what a single run says of their times.
