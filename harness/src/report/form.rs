@@ -1,6 +1,6 @@
 //! The forms that a report can be written in: one line each.
 
-use super::{Report, csv, github, html, json, junit, markdown, plot, pr, pr_body, terminal};
+use super::{Report, csv, github, html, json, junit, markdown, parquet, plot, pr, pr_body, terminal};
 
 /// A report that could not be written; a defect rather than a user's mistake.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +12,8 @@ pub enum ReportError {
     Json(#[from] serde_json::Error),
     #[error("cannot write the report as JUnit XML: {0}")]
     Junit(#[from] junit::SerializeError),
+    #[error("cannot write the report as Parquet: {0}")]
+    Parquet(#[from] parquet::ParquetError),
     #[error("cannot draw the plot: {0}")]
     Plot(#[from] plot::PlotError),
     #[error("cannot write the page: {0}")]
@@ -65,6 +67,7 @@ pub const FORMS: &[Form] = &[
         doc: "comma-separated values, one metric of one case a line",
         render: |r| Ok(csv::render(r)?.into_bytes()),
     },
+    Form { name: "parquet", file: "report.parquet", doc: "the columns of the CSV as a Parquet file", render: |r| Ok(parquet::render(r)?) },
     Form {
         name: "junit",
         file: "junit.xml",

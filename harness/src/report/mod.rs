@@ -14,6 +14,7 @@ pub mod json;
 pub mod junit;
 pub mod markdown;
 pub mod markdown_table;
+pub mod parquet;
 pub mod plot;
 pub mod pr;
 pub mod pr_body;
