@@ -1,4 +1,4 @@
-//! What happens to each element between matrix products: ReLU, GELU, SiLU, and the exponentials below them.
+//! What happens to each element between matrix products: ReLU, GELU, SiLU, their hard forms, and the exponentials below them.
 //!
 //! Written here and not taken from the library for three reasons. Exponentials come from additions and multiplications only, so they
 //! have the same bits on every platform, whatever its mathematical library. They vectorise, where one call per element would be most of
@@ -18,6 +18,16 @@ pub(super) fn relu(x: &Tensor) -> Result<Tensor> {
 /// min(max(x, 0), 6), NaN kept.
 pub(super) fn relu6(x: &Tensor) -> Result<Tensor> {
     x.contiguous()?.apply_op1_no_bwd(&Map("relu6", |x: f32| x.clamp(0.0, 6.0)))
+}
+
+/// x·min(max(x + 3, 0), 6)/6 (Howard et al. 2019), NaN kept.
+pub(super) fn hard_swish(x: &Tensor) -> Result<Tensor> {
+    x.contiguous()?.apply_op1_no_bwd(&Map("hard-swish", |x: f32| x * (x + 3.0).clamp(0.0, 6.0) / 6.0))
+}
+
+/// min(max(x/6 + 1/2, 0), 1), NaN kept.
+pub(super) fn hard_sigmoid(x: &Tensor) -> Result<Tensor> {
+    x.contiguous()?.apply_op1_no_bwd(&Map("hard-sigmoid", |x: f32| (x / 6.0 + 0.5).clamp(0.0, 1.0)))
 }
 
 /// GELU in its tanh form: x·(1 + tanh u)/2 = x/(1 + exp(−2u)) with u = √(2/π)·(x + 0.044715·x³).
@@ -163,7 +173,10 @@ mod tests {
         assert!(y[0].is_nan() && y[1..] == [0.0, 2.0]);
         let y = relu6(&Tensor::from_slice(&[-0.5f32, 5.5, 6.5], 3, &Device::Cpu).unwrap()).unwrap().to_vec1::<f32>().unwrap();
         assert_eq!(y, [0.0, 5.5, 6.0]);
-        for f in [relu6, gelu, gelu_erf, silu] {
+        let x4 = Tensor::from_slice(&[-4.0f32, -1.5, 0.0, 1.5, 4.0], 5, &Device::Cpu).unwrap();
+        assert_eq!(hard_swish(&x4).unwrap().to_vec1::<f32>().unwrap(), [0.0, -0.375, 0.0, 1.125, 4.0]);
+        assert_eq!(hard_sigmoid(&x4).unwrap().to_vec1::<f32>().unwrap(), [0.0, 0.25, 0.5, 0.75, 1.0]);
+        for f in [relu6, hard_swish, hard_sigmoid, gelu, gelu_erf, silu] {
             assert!(f(&x).unwrap().to_vec1::<f32>().unwrap()[0].is_nan());
         }
     }

@@ -19,7 +19,7 @@ impl CustomOp2 for Depthwise {
     fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
         let (pixels, weights) = (values(s1, l1)?, values(s2, l2)?);
         let (images, height, width, channels) = l1.shape().dims4()?;
-        let area = self.0.kernel * self.0.kernel;
+        let area = self.0.kernel.iter().product::<usize>();
         if channels == 0 || l2.dims() != [area, channels] {
             bail!("weights {:?} for {channels} channels and a kernel of {area} cells", l2.dims());
         }
@@ -61,7 +61,7 @@ mod tests {
             let expected = padded.conv2d(&w, 0, stride, 1, channels).unwrap().permute((0, 2, 3, 1)).unwrap();
             let last = x.permute((0, 2, 3, 1)).unwrap().contiguous().unwrap();
             let weights = w.flatten_from(1).unwrap().t().unwrap().contiguous().unwrap();
-            let found = last.apply_op2_no_bwd(&weights, &Depthwise(Patches { kernel, stride })).unwrap();
+            let found = last.apply_op2_no_bwd(&weights, &Depthwise(Patches::same(kernel, stride))).unwrap();
             assert_eq!(found.dims(), expected.dims());
             let difference = (found - expected).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap();
             assert_eq!(difference.to_scalar::<f32>().unwrap(), 0.0, "size {size}, kernel {kernel}, stride {stride}");
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn weights_of_other_channels_are_refused() {
         let zeros = |shape: &[usize]| Tensor::zeros(shape, candle_core::DType::F32, &Device::Cpu).unwrap();
-        let op = Depthwise(Patches { kernel: 3, stride: 1 });
+        let op = Depthwise(Patches::same(3, 1));
         let error = zeros(&[1, 4, 4, 2]).apply_op2_no_bwd(&zeros(&[9, 3]), &op).unwrap_err().to_string();
         assert!(error.contains("weights [9, 3] for 2 channels"), "{error}");
     }

@@ -40,7 +40,7 @@ fn block(network: &Network, name: &str, x: &Tensor, stride: usize) -> Result<Ten
     };
     let depthwise = layer("_depthwise_conv.weight");
     let kernel = network.shape(&depthwise)?.last().copied().unwrap_or(1);
-    let wide = wide.apply_op2_no_bwd(network.inputs_by_outputs(&depthwise)?, &Depthwise(Patches { kernel, stride }))?;
+    let wide = wide.apply_op2_no_bwd(network.inputs_by_outputs(&depthwise)?, &Depthwise(Patches::same(kernel, stride)))?;
     let wide = relu6(&batch_norm(network, &layer("_bn1"), &wide, EPSILON)?)?;
     let narrow = patches::convolve(network, &layer("_project_conv"), &wide, 1)?;
     let narrow = batch_norm(network, &layer("_bn2"), &narrow, EPSILON)?;

@@ -35,6 +35,7 @@ mod mlp;
 mod network;
 mod outputs;
 mod patches;
+mod ppocr;
 mod run;
 mod score;
 mod silero;

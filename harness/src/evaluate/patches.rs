@@ -5,29 +5,49 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use super::activations::values;
 use super::network::Network;
 
-/// Patches of a 'same' convolution: images × height × width × channels → pixels of the result × (channels × kernel × kernel).
+/// Patches of a convolution: images × height × width × channels → pixels of the result × (channels × kernel × kernel).
 ///
-/// The border is zeros, as many as the result's ceil(size / stride) pixels need; half of them before, rounded down. A stride of 2 on an even
-/// size so gets none before and one after, which the library's symmetric padding cannot express.
+/// The result has ceil(size / stride) pixels along a side, and what its patches lack is zeros.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patches {
-    /// Height and width of the kernel.
-    pub kernel: usize,
-    /// Step between patches.
-    pub stride: usize,
+    /// Height and width of the kernel; odd where the border is even.
+    pub kernel: [usize; 2],
+    /// Steps between patches, down and across.
+    pub stride: [usize; 2],
+    /// Where the zeros lie.
+    pub border: Border,
+}
+
+/// The sides on which zeros lie. It matters for strides on sizes that they divide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Border {
+    /// As many as are needed, half of them before, rounded down: none before and one after for a stride of 2 on an even size, which the
+    /// library's symmetric padding cannot express.
+    Same,
+    /// Half a kernel before, whatever the stride, and as many after, of which a stride may leave some unused.
+    Even,
 }
 
 impl Patches {
+    /// 'Same' patches of a square kernel.
+    pub const fn same(kernel: usize, stride: usize) -> Self {
+        Self { kernel: [kernel; 2], stride: [stride; 2], border: Border::Same }
+    }
+
     /// Pixels of the result along a side of `size`, and zeros before its first.
-    fn side(&self, size: usize) -> (usize, usize) {
-        let count = size.div_ceil(self.stride);
-        let border = ((count - 1) * self.stride + self.kernel).saturating_sub(size);
-        (count, border / 2)
+    fn side(&self, side: usize, size: usize) -> (usize, usize) {
+        let (kernel, stride) = (self.kernel[side], self.stride[side]);
+        let count = size.div_ceil(stride);
+        let before = match self.border {
+            Border::Same => ((count - 1) * stride + kernel).saturating_sub(size) / 2,
+            Border::Even => kernel / 2,
+        };
+        (count, before)
     }
 
     /// Where the patches of images of a size lie.
     pub fn grid(self, height: usize, width: usize) -> Grid {
-        let ((rows, above), (columns, before)) = (self.side(height), self.side(width));
+        let ((rows, above), (columns, before)) = (self.side(0, height), self.side(1, width));
         Grid { patches: self, height, width, rows, columns, above, before }
     }
 }
@@ -50,10 +70,10 @@ impl Grid {
     /// The pixel, counted over all images, under a cell of a patch, counted likewise; none in the border.
     #[inline(always)]
     pub fn pixel(&self, place: usize, cell: usize) -> Option<usize> {
-        let Patches { kernel, stride } = self.patches;
+        let Patches { kernel: [_, across], stride, .. } = self.patches;
         let (image, row, column) = (place / (self.rows * self.columns), place / self.columns % self.rows, place % self.columns);
-        let y = (row * stride + cell / kernel).checked_sub(self.above).filter(|&y| y < self.height)?;
-        let x = (column * stride + cell % kernel).checked_sub(self.before).filter(|&x| x < self.width)?;
+        let y = (row * stride[0] + cell / across).checked_sub(self.above).filter(|&y| y < self.height)?;
+        let x = (column * stride[1] + cell % across).checked_sub(self.before).filter(|&x| x < self.width)?;
         Some((image * self.height + y) * self.width + x)
     }
 }
@@ -64,7 +84,7 @@ pub(super) fn convolve(network: &Network, layer: &str, x: &Tensor, stride: usize
     let kernel = network.shape(&format!("{layer}.weight"))?.last().copied().unwrap_or(1);
     let patches = match (kernel, stride) {
         (1, 1) => x.flatten(0, 2)?,
-        _ => x.apply_op1_no_bwd(&Patches { kernel, stride })?,
+        _ => x.apply_op1_no_bwd(&Patches::same(kernel, stride))?,
     };
     let y = network.linear(layer, &patches)?;
     let channels = y.dim(1)?;
@@ -79,7 +99,7 @@ impl CustomOp1 for Patches {
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let pixels = values(storage, layout)?;
         let (images, height, width, channels) = layout.shape().dims4()?;
-        let (grid, area) = (self.grid(height, width), self.kernel * self.kernel);
+        let (grid, area) = (self.grid(height, width), self.kernel.iter().product::<usize>());
         let places = images * grid.rows * grid.columns;
         let mut out = vec![0.0; places * channels * area];
         for (place, patch) in out.chunks_mut(channels * area).enumerate() {
@@ -183,10 +203,31 @@ mod tests {
             let padded = x.pad_with_zeros(2, before, after).unwrap().pad_with_zeros(3, before, after).unwrap();
             let expected = padded.conv2d(&w, 0, stride, 1, 1).unwrap().permute((0, 2, 3, 1)).unwrap();
             let last = x.permute((0, 2, 3, 1)).unwrap().contiguous().unwrap();
-            let patches = last.apply_op1_no_bwd(&Patches { kernel, stride }).unwrap();
+            let patches = last.apply_op1_no_bwd(&Patches::same(kernel, stride)).unwrap();
             let found = patches.matmul(&w.flatten_from(1).unwrap().t().unwrap()).unwrap().reshape(expected.dims()).unwrap();
             let difference = (found - expected).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap();
             assert_eq!(difference.to_scalar::<f32>().unwrap(), 0.0, "size {size}, kernel {kernel}, stride {stride}");
+        }
+    }
+
+    #[test]
+    fn an_even_border_and_uneven_strides_leave_out_pixels_of_the_library_s_convolution() {
+        for (height, width, kernel, stride) in [(6, 8, 3, [2, 2]), (6, 5, 3, [2, 1]), (4, 9, 5, [1, 2]), (7, 8, 5, [2, 3])] {
+            let (channels, filters) = (3, 4);
+            let range = |n: usize| Tensor::from_iter((0..n).map(|i| ((i * 29) % 17) as f32 - 8.0), &Device::Cpu).unwrap();
+            let x = range(channels * height * width).reshape((1, channels, height, width)).unwrap();
+            let w = range(filters * channels * kernel * kernel).reshape((filters, channels, kernel, kernel)).unwrap();
+            let every = |size: u32, step: usize| Tensor::from_iter((0..size).step_by(step), &Device::Cpu).unwrap();
+            let whole = x.conv2d(&w, kernel / 2, 1, 1, 1).unwrap();
+            let size = |n: usize| u32::try_from(n).unwrap();
+            let picked = whole.index_select(&every(size(height), stride[0]), 2).unwrap();
+            let picked = picked.index_select(&every(size(width), stride[1]), 3).unwrap();
+            let expected = picked.permute((0, 2, 3, 1)).unwrap();
+            let last = x.permute((0, 2, 3, 1)).unwrap().contiguous().unwrap();
+            let patches = last.apply_op1_no_bwd(&Patches { kernel: [kernel; 2], stride, border: Border::Even }).unwrap();
+            let found = patches.matmul(&w.flatten_from(1).unwrap().t().unwrap()).unwrap().reshape(expected.dims()).unwrap();
+            let difference = (found - expected).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap();
+            assert_eq!(difference.to_scalar::<f32>().unwrap(), 0.0, "{height} × {width}, kernel {kernel}, stride {stride:?}");
         }
     }
 

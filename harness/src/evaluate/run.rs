@@ -9,7 +9,7 @@ use weighbridge::weights::Weights;
 
 use super::data::{Examples, Inputs};
 use super::network::{Network, inference};
-use super::{EvaluateError, Outputs, bert, cnn, crepe, efficientnet, g2p, gpt, llama, lstm, magika, mlp, silero};
+use super::{EvaluateError, Outputs, bert, cnn, crepe, efficientnet, g2p, gpt, llama, lstm, magika, mlp, ppocr, silero};
 use crate::fixture::{Evaluation, Fixture, Forward};
 
 /// Runs the evaluation data through the network with these weights, which may be f32, f16 or bf16.
@@ -109,6 +109,7 @@ fn forward(network: &Network, forward: Forward, inputs: &Inputs, items: Range<us
         (Forward::Silero, _) => silero::forward(network, &inputs.tensor(items)?),
         (Forward::EfficientNet, _) => efficientnet::forward(network, &inputs.tensor(items)?),
         (Forward::Magika, _) => magika::forward(network, &inputs.tensor(items)?),
+        (Forward::PpOcr, _) => ppocr::forward(network, &inputs.tensor(items)?),
         // The manifest's check lets no such pair through.
         (Forward::G2p | Forward::Bert, _) => bail!("{forward:?} does not take such data"),
     }

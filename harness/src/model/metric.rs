@@ -57,10 +57,13 @@ metrics! {
     "decode_peak_heap_bytes" "B" Exact Lower "largest heap in use by decode above the packed parts, on one thread";
     "top1_accuracy" "%" Evaluated Higher "share of evaluation examples whose most likely class is right";
     "word_accuracy" "%" Evaluated Higher "share of words whose every phoneme is right";
+    "line_accuracy" "%" Evaluated Higher "share of lines whose every character is read right";
     "pitch_accuracy" "%" Evaluated Higher "share of frames whose pitch is right within 50 cents";
-    "accuracy_loss_percent" "pt" Evaluated Lower "accuracy of the original (classes, words, pitches) minus that of the decoded weights, in points";
+    "accuracy_loss_percent" "pt" Evaluated Lower "accuracy of the original (classes, words, lines, pitches) minus that of the decoded weights, in points";
     "phoneme_error_rate" "%" Evaluated Lower "edits to the nearest pronunciation over its phonemes";
     "phoneme_error_increase" "pt" Evaluated Lower "the same minus that of the original, in points";
+    "character_error_rate" "%" Evaluated Lower "edits to what lines say over their characters";
+    "character_error_increase" "pt" Evaluated Lower "the same minus that of the original, in points";
     "auc" "" Evaluated Higher "chance that a chunk with speech is scored above one without";
     "auc_loss" "" Evaluated Lower "that of the original minus that of the decoded weights";
     "spearman_lee" "" Evaluated Higher "rank correlation of cosines with human scores of 50 documents";
@@ -80,6 +83,7 @@ metrics! {
     "kl_divergence_max" "nat" Evaluated Lower "largest of the same";
     "same_top1" "%" Evaluated Higher "share of examples whose most likely class is the original's";
     "same_word" "%" Evaluated Higher "share of words written as the original writes them";
+    "same_line" "%" Evaluated Higher "share of lines read as the original reads them";
     "embedding_distance" "" Evaluated Lower "mean cosine distance of embeddings from the original's";
     "embedding_cosine" "" Evaluated Higher "mean cosine of embeddings to the original's";
     "encode_seconds_per_mb" "s/MB" Sampled Lower "median CPU time to encode 10^6 input bytes";

@@ -7,7 +7,7 @@ use candle_core::{Device, Result, Tensor, bail};
 
 use super::passages::Judgements;
 use super::words::Word;
-use super::{excerpts, images, passages, photographs, sound, text, words};
+use super::{excerpts, images, lines, passages, photographs, sound, text, words};
 use crate::evaluate::EvaluateError;
 use crate::fixture::{Evaluation, FileRef, Fixture, FixtureError, Task};
 
@@ -42,6 +42,8 @@ pub(in crate::evaluate) enum Truth {
     Classes(Vec<u32>),
     /// The pronunciations of each word.
     Pronunciations(Vec<Vec<Vec<u32>>>),
+    /// What each line says, as classes; one of them is the space.
+    Lines { lines: Vec<Vec<u32>>, space: u32 },
     /// The pitch of each frame, in cents above 10 Hz.
     Pitches(Vec<f64>),
     /// How alike pairs of texts are to people.
@@ -62,6 +64,7 @@ impl Examples {
             Task::Classification => images::read(&path),
             Task::Recognition => photographs::read(&path, material),
             Task::FileType => excerpts::read(&path, &vocabulary()?, material),
+            Task::Reading => lines::read(&path, &fixture.data(lines::CHARACTERS)?, material),
             Task::NextCharacter => text::characters(&path, &vocabulary()?, window()?),
             Task::NextToken => text::tokens(&path, window()?),
             Task::Pronunciation => words::read(&path, &vocabulary()?),

@@ -3,8 +3,10 @@
 mod examples;
 mod excerpts;
 mod images;
+mod lines;
 mod passages;
 mod photographs;
+mod picture;
 mod sound;
 mod text;
 mod words;

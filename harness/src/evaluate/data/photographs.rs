@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
+use super::picture::Picture;
 use super::{Examples, Inputs, Truth};
 use crate::evaluate::EvaluateError;
 
@@ -13,14 +14,6 @@ const SIDE: usize = 224;
 /// What is taken off a pixel from 0 to 255, and what it is divided by, as EfficientNet-Lite was trained.
 const CENTRE: f64 = 127.0;
 const SCALE: f64 = 128.0;
-
-/// A photograph: rows of pixels of one or three channels.
-struct Photograph {
-    height: usize,
-    width: usize,
-    channels: usize,
-    values: Vec<u8>,
-}
 
 /// Crops as height × width × 3; a grey photograph's channels are the same.
 pub(super) fn read(path: &Path, material: impl Fn(&str) -> Result<PathBuf, EvaluateError>) -> Result<Examples, EvaluateError> {
@@ -36,11 +29,10 @@ pub(super) fn read(path: &Path, material: impl Fn(&str) -> Result<PathBuf, Evalu
         };
         let photograph = match photographs.entry(file.to_owned()) {
             Entry::Occupied(read) => read.into_mut(),
-            Entry::Vacant(new) => new.insert(decode(&material(file)?)?),
+            Entry::Vacant(new) => new.insert(Picture::read(&material(file)?)?),
         };
         values.extend(
-            photograph
-                .crop(top, left, side)
+            crop(photograph, top, left, side)
                 .ok_or_else(|| invalid(format!("line {} is '{line}'; that square is not in the photograph", i + 1)))?,
         );
     }
@@ -51,41 +43,23 @@ pub(super) fn read(path: &Path, material: impl Fn(&str) -> Result<PathBuf, Evalu
     Ok(Examples { inputs: Inputs::Numbers(values, vec![SIDE, SIDE, 3]), truth: Truth::Unknown, groups: vec![1; items] })
 }
 
-impl Photograph {
-    /// A square of boxes; none where it is not inside, or a box has no side.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "sums of a box are small; rounding to f32 is meant")]
-    fn crop(&self, top: usize, left: usize, side: usize) -> Option<Vec<f32>> {
-        let length = side.checked_mul(SIDE).filter(|&n| n > 0)?;
-        if top.checked_add(length)? > self.height || left.checked_add(length)? > self.width {
-            return None;
-        }
-        let pixel = |place: usize| {
-            let (row, column, channel) = (place / (3 * SIDE), place / 3 % SIDE, place % 3 % self.channels);
-            let cell = |i: usize| {
-                let (y, x) = (top + row * side + i / side, left + column * side + i % side);
-                u64::from(self.values[(y * self.width + x) * self.channels + channel])
-            };
-            let mean = (0..side * side).map(cell).sum::<u64>() as f64 / (side * side) as f64;
-            ((mean - CENTRE) / SCALE) as f32
-        };
-        Some((0..SIDE * SIDE * 3).map(pixel).collect())
+/// A square of boxes; none where it is not inside, or a box has no side.
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "sums of a box are small; rounding to f32 is meant")]
+fn crop(photograph: &Picture, top: usize, left: usize, side: usize) -> Option<Vec<f32>> {
+    let length = side.checked_mul(SIDE).filter(|&n| n > 0)?;
+    if top.checked_add(length)? > photograph.height || left.checked_add(length)? > photograph.width {
+        return None;
     }
-}
-
-fn decode(path: &Path) -> Result<Photograph, EvaluateError> {
-    let invalid = |message: String| EvaluateError::Data { path: path.to_owned(), message };
-    let file = std::fs::File::open(path).map_err(|e| invalid(e.to_string()))?;
-    let mut decoder = png::Decoder::new(std::io::BufReader::new(file));
-    decoder.set_transformations(png::Transformations::normalize_to_color8());
-    let mut reader = decoder.read_info().map_err(|e| invalid(e.to_string()))?;
-    let mut values = vec![0; reader.output_buffer_size()];
-    let info = reader.next_frame(&mut values).map_err(|e| invalid(e.to_string()))?;
-    let channels = match info.color_type {
-        png::ColorType::Grayscale => 1,
-        png::ColorType::Rgb => 3,
-        other => return Err(invalid(format!("a photograph is grey or RGB; this one is {other:?}"))),
+    let pixel = |place: usize| {
+        let (row, column, channel) = (place / (3 * SIDE), place / 3 % SIDE, place % 3 % photograph.channels);
+        let cell = |i: usize| {
+            let (y, x) = (top + row * side + i / side, left + column * side + i % side);
+            u64::from(photograph.values[(y * photograph.width + x) * photograph.channels + channel])
+        };
+        let mean = (0..side * side).map(cell).sum::<u64>() as f64 / (side * side) as f64;
+        ((mean - CENTRE) / SCALE) as f32
     };
-    Ok(Photograph { height: info.height as usize, width: info.width as usize, channels, values })
+    Some((0..SIDE * SIDE * 3).map(pixel).collect())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Two models' outputs on one fixture's task.
 
-use super::{agreement, classes, embedding, pitch, pronunciation};
+use super::{agreement, classes, embedding, pitch, pronunciation, reading};
 use crate::evaluate::data::{Examples, Truth};
 use crate::evaluate::{EvaluateError, Outputs};
 use crate::fixture::{Fixture, Task};
@@ -34,6 +34,7 @@ pub(super) fn against(task: Task, truth: &Truth, reference: &Outputs, candidate:
     Ok(match truth {
         Truth::Classes(targets) => classes::score(task, targets, reference, candidate),
         Truth::Pronunciations(accepted) => pronunciation::score(accepted, reference, candidate),
+        Truth::Lines { lines, space } => reading::score(lines, *space, reference, candidate),
         Truth::Pitches(cents) => pitch::score(cents, reference, candidate),
         Truth::Unknown => agreement::score(reference, candidate),
         Truth::Judged(judged) => embedding::score(judged, reference, candidate),
@@ -63,6 +64,7 @@ fn comparable(truth: &Truth, reference: &Outputs, candidate: &Outputs) -> Result
     let (answers, given) = match truth {
         Truth::Classes(targets) => (targets.len(), reference.rows()),
         Truth::Pronunciations(accepted) => (accepted.len(), reference.sequences.len()),
+        Truth::Lines { lines, .. } => (lines.len(), reference.groups.len()),
         Truth::Pitches(cents) => (cents.len(), reference.rows()),
         Truth::Unknown => (reference.rows(), reference.rows()),
         Truth::Judged(judged) => {
@@ -77,6 +79,10 @@ fn comparable(truth: &Truth, reference: &Outputs, candidate: &Outputs) -> Result
     match truth {
         Truth::Classes(targets) if targets.iter().any(|&t| t as usize >= reference.width) => {
             incomparable(format!("a right class is not one of {}", reference.width))
+        }
+        // The space is the last of the classes.
+        Truth::Lines { space, .. } if *space as usize + 1 != reference.width => {
+            incomparable(format!("there are {} characters and the blank, and {} classes", space, reference.width))
         }
         _ if reference.values.iter().any(|x| !x.is_finite()) => incomparable("the reference has values that are not finite".to_owned()),
         _ => Ok(()),

@@ -15,10 +15,12 @@ mod bootstrap;
 mod classes;
 mod compare;
 mod distribution;
+mod edits;
 mod embedding;
 mod pitch;
 mod pronunciation;
 mod rank;
+mod reading;
 mod sample;
 #[cfg(test)]
 mod tests;

@@ -4,8 +4,9 @@
 //! need as many, the shortest), and the error rate is all edits over all phonemes. The distributions are those along the first pronunciation,
 //! whatever the model would have written, so that two models answer the same questions.
 
+use super::edits::{edit_distance, error_rate};
 use super::sample::Sample;
-use super::{Score, agreement, bootstrap, percent};
+use super::{Score, agreement, percent};
 use crate::evaluate::Outputs;
 
 /// Scores against the accepted pronunciations of each word.
@@ -15,7 +16,8 @@ pub(super) fn score(accepted: &[Vec<Vec<u32>>], reference: &Outputs, candidate: 
     let (before, after) = (right(reference), right(candidate));
     let lost = before.iter().zip(&after).map(|(b, a)| b - a).collect();
     let same = reference.sequences.iter().zip(&candidate.sequences).map(|(a, b)| percent(a == b)).collect();
-    let rate = error_rate(accepted, reference, candidate);
+    let edits = |outputs: &Outputs| outputs.sequences.iter().zip(accepted).map(|(s, a)| fewest_edits(s, a)).collect::<Vec<_>>();
+    let rate = error_rate(&edits(reference), &edits(candidate));
     let mean = |metric, sample: &Sample| Score::new(metric, sample.mean, sample.error);
     let mut scores = vec![
         mean("word_accuracy", &Sample::new(after, &words)),
@@ -28,36 +30,9 @@ pub(super) fn score(accepted: &[Vec<Vec<u32>>], reference: &Outputs, candidate: 
     scores
 }
 
-/// Edits per phoneme, words drawn.
-#[expect(clippy::cast_precision_loss, reason = "a few thousand phonemes")]
-fn error_rate(accepted: &[Vec<Vec<u32>>], reference: &Outputs, candidate: &Outputs) -> bootstrap::Paired {
-    let edits = |outputs: &Outputs| outputs.sequences.iter().zip(accepted).map(|(s, a)| fewest_edits(s, a)).collect::<Vec<_>>();
-    let (before, after) = (edits(reference), edits(candidate));
-    let rate = |edits: &[(usize, usize)], words: &[usize]| {
-        let (sum, length) = words.iter().map(|&w| edits[w]).fold((0, 0), |(s, l), (edits, length)| (s + edits, l + length));
-        sum as f64 / length as f64
-    };
-    bootstrap::paired(accepted.len(), |words| [rate(&after, words), rate(&before, words)])
-}
-
 /// Fewest edits to a pronunciation, and the length of that one.
 fn fewest_edits(written: &[u32], accepted: &[Vec<u32>]) -> (usize, usize) {
     accepted.iter().map(|a| (edit_distance(written, a), a.len())).min().unwrap_or_default()
-}
-
-/// Insertions, deletions and replacements that turn one sequence into the other (Levenshtein 1966).
-fn edit_distance(a: &[u32], b: &[u32]) -> usize {
-    let mut row = (0..=b.len()).collect::<Vec<_>>();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
@@ -65,12 +40,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn edits_are_counted_as_published() {
-        let text = |s: &str| s.bytes().map(u32::from).collect::<Vec<_>>();
-        for (a, b, edits) in [("kitten", "sitting", 3), ("saturday", "sunday", 3), ("", "abc", 3), ("abc", "abc", 0), ("abc", "", 3)] {
-            assert_eq!(edit_distance(&text(a), &text(b)), edits, "{a} {b}");
-        }
-        assert_eq!(fewest_edits(&text("abc"), &[text("axyz"), text("abcd"), text("ab")]), (1, 2));
+    fn the_nearest_pronunciation_counts() {
+        assert_eq!(fewest_edits(&[1, 2, 3], &[vec![1, 7, 8, 9], vec![1, 2, 3, 4], vec![1, 2]]), (1, 2));
     }
 
     #[test]

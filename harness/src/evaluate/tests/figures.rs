@@ -102,6 +102,22 @@ fn magika_gives_the_figure_and_the_logits_of_onnxruntime() {
 }
 
 #[test]
+#[ignore = "needs fetched files: weighbridge fixtures fetch ppocr-rec"]
+fn ppocr_gives_the_figures_and_the_logits_of_onnxruntime() {
+    reproduce("ppocr-rec");
+    let fixture = fixture("ppocr-rec");
+    let found = some(&fixture, &fixture.weights().unwrap(), 100);
+    // Rows of output, sixty a line; the last is a space in the paper after the last line.
+    for (row, class, logit) in [(3, 3539, 6.9458), (77, 3539, 4.434_51), (1502, 0, 15.886_51), (3777, 0, 8.395_68), (5990, 6624, 8.361_89)]
+    {
+        let logits = found.row(row);
+        println!("ppocr-rec row {row}: class {}, logit {} (expected {class}, {logit})", argmax(logits), logits[class]);
+        assert_eq!(argmax(logits), class, "row {row}");
+        assert!((logits[class] - logit).abs() < 3e-4, "row {row}: {}, expected {logit}", logits[class]);
+    }
+}
+
+#[test]
 #[ignore = "prints how long each fixture takes; run it in a release build, with the fetched files there"]
 fn print_seconds() {
     for name in ALL.into_iter().chain(FETCHED) {

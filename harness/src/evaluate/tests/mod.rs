@@ -19,7 +19,7 @@ use crate::fixture::{Fixture, find};
 const ALL: [&str; 8] = ["mlp-mnist", "cnn-mnist", "gpt-moby", "lstm-moby", "g2p-en", "crepe-tiny", "silero-vad", "minilm-front"];
 
 /// Small ones that are fetched.
-const FETCHED: [&str; 2] = ["efficientnet-lite0", "magika"];
+const FETCHED: [&str; 3] = ["efficientnet-lite0", "magika", "ppocr-rec"];
 
 /// A fixture of this repository.
 pub fn fixture(name: &str) -> Fixture {

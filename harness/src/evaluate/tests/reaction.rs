@@ -146,6 +146,21 @@ fn magika_reacts_as_in_onnxruntime() {
 }
 
 #[test]
+#[ignore = "needs fetched files: weighbridge fixtures fetch ppocr-rec"]
+fn ppocr_reacts_as_in_onnxruntime() {
+    react(
+        "ppocr-rec",
+        &[("line_accuracy", 1.01), ("character_error_rate", 0.071), ("same_line", 1.01), ("same_top1", 0.05), ("kl_divergence", -0.01)],
+        &[
+            ("int8 c", 8, 0, &[92.0, 0.276_625, 94.0, 96.216_667, 0.097_278]),
+            ("int4 g32", 4, 32, &[0.0, 77.800_83, 0.0, 47.633_333, 1.689_019]),
+            ("int4 c", 4, 0, &[0.0, 99.515_906, 0.0, 39.833_333, 6.294_015]),
+            ("int3 c", 3, 0, &[0.0, 99.273_859, 0.0, 27.0, 35.898_742]),
+        ],
+    );
+}
+
+#[test]
 #[ignore = "needs fetched files: weighbridge fixtures fetch minilm"]
 fn minilm_reacts_as_in_numpy() {
     let metrics = [("embedding_cosine", 0.000_01), ("spearman_lee", 0.0001), ("spearman_wordsim", 0.0001), ("spearman_simlex", 0.0001)];
