@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn parts_are_those_of_bitsandbytes() {
         // 7 inputs, 4 block sizes, and 2 parts or with double quantisation 4.
-        assert_golden_parts("fp4", 7 * 4 * (2 + 4));
+        assert_golden_parts("fp4", 11 * 4 * (2 + 4));
     }
 
     #[test]

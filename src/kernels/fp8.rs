@@ -276,8 +276,8 @@ mod tests {
 
     #[test]
     fn parts_are_those_of_torch() {
-        assert_golden_parts("fp8-e4m3", 7 * 2);
-        assert_golden_parts("fp8-e5m2", 7 * 2);
+        assert_golden_parts("fp8-e4m3", 11 * 2);
+        assert_golden_parts("fp8-e5m2", 11 * 2);
     }
 
     #[test]

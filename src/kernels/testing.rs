@@ -89,7 +89,8 @@ fn golden_input(name: &str) -> Vec<Weights> {
             tensors.retain(|(_, view)| view.shape().len() >= 2);
             tensors.sort_by(|a, b| a.0.cmp(&b.0));
             let weights = tensors.iter().map(|(name, view)| {
-                let info = TensorInfo { name: name.clone(), shape: view.shape().to_vec(), dtype: Dtype::F32 };
+                let dtype = if view.dtype() == safetensors::Dtype::F16 { Dtype::F16 } else { Dtype::F32 };
+                let info = TensorInfo { name: name.clone(), shape: view.shape().to_vec(), dtype };
                 Weights::from_bytes(&info, view.data()).unwrap()
             });
             weights.collect()
