@@ -20,6 +20,7 @@ pub mod generate;
 mod git;
 pub mod golden;
 pub mod history;
+pub mod init;
 pub mod measure;
 pub mod merge;
 pub mod model;

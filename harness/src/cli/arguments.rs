@@ -1,9 +1,13 @@
 //! What the command line takes. Every help text ends with an example.
 
+mod init;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use init::InitArguments;
 
 use super::reporting::{Wanted, WantedParser};
 use crate::waiver::Day;
@@ -100,6 +104,11 @@ pub enum Command {
     /// Decompress an artifact into a safetensors model.
     #[command(after_help = "Example: weighbridge decode model.artifact.safetensors --output model.safetensors")]
     Decode(DecodeArguments),
+    /// Write what a repository needs to weigh its models: policy, an example, workflows, the pull-request template. What is there stays.
+    #[command(
+        after_help = "Example: weighbridge init --from OWNER/weighbridge@COMMIT\n         weighbridge init --ci gitlab --model model.safetensors --dry-run"
+    )]
+    Init(InitArguments),
     /// Print shell completions.
     #[command(after_help = "Example: weighbridge completions bash > /etc/bash_completion.d/weighbridge")]
     Completions {

@@ -15,6 +15,7 @@ mod gate;
 mod generated;
 mod golden;
 mod history;
+mod init;
 mod kernels;
 mod list;
 mod merge_baseline;
@@ -85,6 +86,7 @@ fn carry_out(cli: Cli, registry: Registry) -> Result<Exit, CliError> {
         Command::Verify(arguments) => verify::verify(&arguments, root, &registry),
         Command::Encode(arguments) => artifact::encode(&arguments, &registry),
         Command::Decode(arguments) => artifact::decode(&arguments, &registry),
+        Command::Init(arguments) => init::init(&arguments, root),
         Command::Worker { memory_limit, extra_work, fault, seed_lists } => {
             heap::set_limit(memory_limit.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX));
             seed_lists.as_deref().map(seed_lists::give);

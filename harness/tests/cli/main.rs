@@ -13,6 +13,7 @@ mod fetch;
 mod gate;
 mod golden;
 mod history;
+mod init;
 mod interruption;
 mod migration;
 mod mixed;
