@@ -10,6 +10,7 @@ pub mod calibrate;
 pub mod cli;
 pub mod compare;
 pub mod convert;
+pub mod doctor;
 pub mod error_table;
 pub mod evaluate;
 pub mod fetch;

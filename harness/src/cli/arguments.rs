@@ -1,5 +1,6 @@
 //! What the command line takes. Every help text ends with an example.
 
+mod doctor;
 mod init;
 
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use doctor::DoctorArguments;
 pub use init::InitArguments;
 
 use super::reporting::{Wanted, WantedParser};
@@ -109,6 +111,9 @@ pub enum Command {
         after_help = "Example: weighbridge init --from OWNER/weighbridge@COMMIT\n         weighbridge init --ci gitlab --model model.safetensors --dry-run"
     )]
     Init(InitArguments),
+    /// Say what this machine can measure, found out by trying, and what to do about the rest; takes two seconds.
+    #[command(after_help = "Exit code 7 where nothing can be measured.\n\nExample: weighbridge doctor --format json")]
+    Doctor(DoctorArguments),
     /// Print shell completions.
     #[command(after_help = "Example: weighbridge completions bash > /etc/bash_completion.d/weighbridge")]
     Completions {

@@ -8,6 +8,7 @@ mod bad_input;
 mod calibrate;
 mod commands;
 mod determinism;
+mod doctor;
 mod error_table;
 mod fetch;
 mod gate;
