@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 pub use base::merge_base;
 pub use commit::commit_files;
-pub use config::install_merge_driver;
+pub use config::{install_merge_driver, merge_driver};
 pub use history::{History, Touch, first_parents, last_release, subject};
 pub use tree::Tree;
 

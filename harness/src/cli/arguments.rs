@@ -1,9 +1,15 @@
 //! What the command line takes. Every help text ends with an example.
 
+mod doctor;
+mod init;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use doctor::DoctorArguments;
+pub use init::InitArguments;
 
 use super::reporting::{Wanted, WantedParser};
 use crate::paired::record::Clock;
@@ -101,6 +107,14 @@ pub enum Command {
     /// Decompress an artifact into a safetensors model.
     #[command(after_help = "Example: weighbridge decode model.artifact.safetensors --output model.safetensors")]
     Decode(DecodeArguments),
+    /// Write what a repository needs to weigh its models: policy, an example, workflows, the pull-request template. What is there stays.
+    #[command(
+        after_help = "Example: weighbridge init --from OWNER/weighbridge@COMMIT\n         weighbridge init --ci gitlab --model model.safetensors --dry-run"
+    )]
+    Init(InitArguments),
+    /// Say what this machine can measure, found out by trying, and what to do about the rest; takes two seconds.
+    #[command(after_help = "Exit code 7 where nothing can be measured.\n\nExample: weighbridge doctor --format json")]
+    Doctor(DoctorArguments),
     /// Print shell completions.
     #[command(after_help = "Example: weighbridge completions bash > /etc/bash_completion.d/weighbridge")]
     Completions {

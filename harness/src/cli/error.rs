@@ -16,6 +16,7 @@ use crate::fixture::FixtureError;
 use crate::git::GitError;
 use crate::golden::GoldenError;
 use crate::history::HistoryError;
+use crate::init::ExampleError;
 use crate::journal::JournalError;
 use crate::measure::MeasureError;
 use crate::measure::plan::PlanError;
@@ -82,6 +83,8 @@ pub enum CliError {
     Fixture(#[from] FixtureError),
     #[error(transparent)]
     Git(#[from] GitError),
+    #[error(transparent)]
+    Example(#[from] ExampleError),
     #[error(transparent)]
     Golden(#[from] GoldenError),
     #[error(transparent)]
@@ -163,6 +166,8 @@ impl CliError {
             }
             Self::Build(_) | Self::Paired(_) => Exit::Unexpected,
             Self::Nothing(_) => Exit::Missing,
+            Self::Example(ExampleError::Io { .. } | ExampleError::Recipe(_)) => Exit::Unexpected,
+            Self::Example(_) => Exit::Usage,
             Self::Git(GitError::Write { .. }) => Exit::Unexpected,
             Self::Git(_) | Self::Waiver(_) | Self::History(_) | Self::Bisect(_) => Exit::Usage,
             Self::Baseline(_) | Self::Store(_) | Self::File(_) | Self::Measure(MeasureError::Store(_)) => Exit::Usage,

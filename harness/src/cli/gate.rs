@@ -138,11 +138,14 @@ fn report_with(run: &Run, comparison: Comparison, policy: &Policy, filter: &Filt
     Ok(report)
 }
 
+/// Where a project's pull-request template may be.
+const TEMPLATES: [&str; 2] = [".github/pull_request_template.md", ".gitlab/merge_request_templates/Default.md"];
+
 /// What the project folder says of the pull request that a run is for.
 fn proposal(run: &Run, workspace: &Workspace) -> Proposal {
     let base = std::env::var("GITHUB_BASE_REF").ok();
     Proposal {
-        template: std::fs::read_to_string(workspace.root.join(".github/pull_request_template.md")).ok(),
+        template: TEMPLATES.iter().find_map(|path| std::fs::read_to_string(workspace.root.join(path)).ok()),
         changes: git::changes(&workspace.root, run.header.commit.as_deref(), base.as_deref()),
     }
 }

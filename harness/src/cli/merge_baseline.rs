@@ -1,7 +1,7 @@
 //! `baseline merge`: git's merge driver for baseline files.
 
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::arguments::{MergeBaselineArguments, Side};
 use super::workspace::Workspace;
@@ -75,15 +75,7 @@ fn asked(case: &Case, merged: &Merged) -> Result<Option<Side>, CliError> {
 /// Tells git of the driver, and names the line that says which files it is for.
 fn install(root: Option<&Path>) -> Result<Exit, CliError> {
     let workspace = Workspace::find(root)?;
-    let program = std::env::current_exe()?;
-    // Git hands the command to a shell.
-    let quoted = program.display().to_string().replace('\'', "'\\''");
-    git::install_merge_driver(
-        &workspace.root,
-        DRIVER,
-        "baselines of Weighbridge, case by case",
-        &format!("'{quoted}' baseline merge %O %A %B %P"),
-    )?;
+    let program = tell_git(&workspace.root)?;
     let attributes = workspace.root.join(".gitattributes");
     let line = format!("baselines/*.jsonl merge={DRIVER}");
     println!("git merges with '{}' from now on, in this repository", program.display());
@@ -91,4 +83,24 @@ fn install(root: Option<&Path>) -> Result<Exit, CliError> {
         println!("add this line to '{}' and commit it:\n{line}", attributes.display());
     }
     Ok(Exit::Pass)
+}
+
+/// Whether this program is the merge driver already.
+pub fn knows_git(root: &Path) -> bool {
+    driver().is_ok_and(|(_, command)| git::merge_driver(root, DRIVER).as_deref() == Some(command.as_str()))
+}
+
+/// This program, and how git is to call it.
+fn driver() -> Result<(PathBuf, String), CliError> {
+    let program = std::env::current_exe()?;
+    // Git hands the command to a shell.
+    let quoted = program.display().to_string().replace('\'', "'\\''");
+    Ok((program, format!("'{quoted}' baseline merge %O %A %B %P")))
+}
+
+/// Makes this program the merge driver of the repository around a folder; the program.
+pub fn tell_git(root: &Path) -> Result<PathBuf, CliError> {
+    let (program, command) = driver()?;
+    git::install_merge_driver(root, DRIVER, "baselines of Weighbridge, case by case", &command)?;
+    Ok(program)
 }

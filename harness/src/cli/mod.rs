@@ -5,6 +5,7 @@ mod artifact;
 mod baseline;
 mod bisect;
 mod calibrate;
+mod doctor;
 mod dry_run;
 mod error;
 mod error_table;
@@ -15,6 +16,7 @@ mod gate;
 mod generated;
 mod golden;
 mod history;
+mod init;
 mod kernels;
 mod list;
 mod merge_baseline;
@@ -85,6 +87,8 @@ fn carry_out(cli: Cli, registry: Registry) -> Result<Exit, CliError> {
         Command::Verify(arguments) => verify::verify(&arguments, root, &registry),
         Command::Encode(arguments) => artifact::encode(&arguments, &registry),
         Command::Decode(arguments) => artifact::decode(&arguments, &registry),
+        Command::Doctor(arguments) => doctor::doctor(&arguments),
+        Command::Init(arguments) => init::init(&arguments, root),
         Command::Worker { memory_limit, extra_work, fault, seed_lists } => {
             heap::set_limit(memory_limit.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX));
             seed_lists.as_deref().map(seed_lists::give);

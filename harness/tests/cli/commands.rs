@@ -26,6 +26,8 @@ fn every_command_has_help_with_an_example() {
         &["bisect"],
         &["report"],
         &["verify"],
+        &["init"],
+        &["doctor"],
         &["encode"],
         &["decode"],
         &["completions"],

@@ -73,6 +73,42 @@ fn a_killed_run_is_resumed_and_baselines_are_untouched() {
     assert_eq!(run_lines(&output).len(), lines.len() + 1, "only its end is noted again");
 }
 
+/// What a terminal does on Ctrl-C: the whole process group gets the signal, workers in the middle of a case included.
+#[test]
+fn ctrl_c_fails_no_case_leaves_no_worker_and_is_resumed() {
+    use std::os::unix::process::{CommandExt, ExitStatusExt};
+
+    use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+
+    let folder = project();
+    for attempt in 0..4 {
+        let output = folder.path().join(format!("out-{attempt}"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_weighbridge"));
+        command.args(["run", "--quiet", "--root"]).arg(folder.path()).arg("--output").arg(&output).args(CASES);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn().unwrap();
+        while !std::fs::read_to_string(output.join("run.jsonl")).is_ok_and(|t| t.contains("\"record\":\"measured\"")) {
+            assert!(child.try_wait().unwrap().is_none(), "the run ended before it could be interrupted");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_secs_f64(0.2 * uniform(13, attempt)));
+        let group = Pid::from_child(&child);
+        kill_process_group(group, Signal::INT).unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(Signal::INT.as_raw()));
+        let gone = (0..500).any(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            test_kill_process_group(group).is_err()
+        });
+        assert!(gone, "a worker outlives the run by five seconds");
+        let lines = run_lines(&output);
+        assert!(count(&lines, "measured") >= 1 && count(&lines, "failed") == 0, "{lines:?}");
+        let mut resume = weighbridge();
+        resume.args(["run", "--quiet", "--resume", "--root"]).arg(folder.path()).arg("--output").arg(&output).args(CASES);
+        output_of(&mut resume, 0);
+        let lines = run_lines(&output);
+        assert_eq!((count(&lines, "measured"), count(&lines, "finished")), (lines[0]["cases"].as_array().unwrap().len(), 1));
+    }
+}
+
 #[test]
 fn a_run_of_other_cases_is_not_resumed() {
     let folder = project();
