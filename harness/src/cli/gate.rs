@@ -13,7 +13,7 @@ use super::dry_run;
 use super::notes;
 use super::paired;
 use super::progress::Progress;
-use super::reporting::{show, write_all};
+use super::reporting::{Wanted, show, write_all};
 use super::self_test;
 use super::workspace::{Workspace, own_worker, worker};
 use super::{CliError, Exit};
@@ -22,14 +22,16 @@ use crate::compare::{Comparison, Outcome};
 use crate::files;
 use crate::filter::Filter;
 use crate::git;
+use crate::history::{self, HistoryError};
 use crate::measure::cost::Costs;
 use crate::measure::plan::Plan;
 use crate::measure::{self, Options};
 use crate::merge::merge_files;
+use crate::model::metric::Kind;
 use crate::policy::Policy;
 use crate::report::basis::Basis;
 use crate::report::pr_body::Proposal;
-use crate::report::{Described, Report, terminal};
+use crate::report::{Described, History, Report, terminal, words};
 use crate::standard::{BaselineSource, Standard};
 use crate::store::Run;
 use crate::waiver;
@@ -141,6 +143,29 @@ fn report_with(run: &Run, comparison: Comparison, policy: &Policy, filter: &Filt
 /// Where a project's pull-request template may be.
 const TEMPLATES: [&str; 2] = [".github/pull_request_template.md", ".gitlab/merge_request_templates/Default.md"];
 
+/// Series that a page shows.
+const HISTORIES: usize = 6;
+
+/// How what changed went over the refreshes of the baseline; where nothing did, what went furthest. Nothing where no page is wanted, or no git is there:
+/// a report has no need of it.
+fn histories(report: &Report, wanted: &[Wanted], workspace: &Workspace) -> Vec<History> {
+    if !wanted.iter().any(|w| w.form.name == "html") {
+        return Vec::new();
+    }
+    let found = || -> Result<Vec<History>, HistoryError> {
+        let refreshes = history::refreshes(&workspace.root, &report.header.suite, "HEAD", None)?;
+        let changed =
+            words::changed(report).into_iter().filter(|r| r.metric.kind != Kind::Sampled && r.before.is_some() && r.after.is_some());
+        let mut values: Vec<_> = changed.take(HISTORIES).map(|r| (r.case.clone(), r.metric)).collect();
+        if values.is_empty() {
+            values = history::moved(&refreshes, HISTORIES)?;
+        }
+        let all = values.into_iter().map(|(case, metric)| Ok(History { series: history::series(&refreshes, &case, metric)?, case }));
+        Ok(all.collect::<Result<Vec<_>, HistoryError>>()?.into_iter().filter(|h| h.series.values.len() > 1).collect())
+    };
+    found().unwrap_or_default()
+}
+
 /// What the project folder says of the pull request that a run is for.
 fn proposal(run: &Run, workspace: &Workspace) -> Proposal {
     let base = std::env::var("GITHUB_BASE_REF").ok();
@@ -236,6 +261,7 @@ pub fn gate(arguments: &GateArguments, root: Option<&Path>, registry: &Registry)
     let waivers = waiver::apply(&mut comparison, &standard.waivers, &standard.own_waivers, own_count, today);
     let mut report = report_with(&run, comparison, &standard.policy, &filter, &workspace)?;
     (report.basis, report.waivers) = (basis, waivers);
+    report.histories = histories(&report, &arguments.format, &workspace);
     write_all(&report, &arguments.format, &output)?;
     put(None, &terminal::coloured(&terminal::render(&report)))?;
     if !arguments.measure.quiet {
@@ -257,7 +283,8 @@ pub fn report(arguments: &ReportArguments, root: Option<&Path>) -> Result<Exit, 
         }
         Err(error) => return Err(error.into()),
     };
-    let report = report_of(&run, &baseline, &policy, &filter_of(&arguments.filter)?, &workspace)?;
+    let mut report = report_of(&run, &baseline, &policy, &filter_of(&arguments.filter)?, &workspace)?;
+    report.histories = histories(&report, &arguments.format, &workspace);
     let output = workspace.output(arguments.output.as_deref())?;
     for path in write_all(&report, &arguments.format, &output)? {
         put(None, &format!("{}\n", path.display()))?;

@@ -1,7 +1,6 @@
 //! `history`: a series with its change points, or all that drifted.
 
 use std::path::Path;
-use std::time::{Duration, SystemTime};
 
 use super::arguments::HistoryArguments;
 use super::gate::put;
@@ -42,8 +41,7 @@ fn one(arguments: &HistoryArguments, case: &Case, name: &str, workspace: &Worksp
     say_cut(&refreshes);
     if let Some(path) = &arguments.svg {
         let numbers: Vec<_> = series.values.iter().map(|v| v.value).collect();
-        let unit = if metric.unit.is_empty() { metric.name.to_owned() } else { format!("{} [{}]", metric.name, metric.unit) };
-        let drawn = plot::series(&format!("{case}: {unit}"), &numbers, &series.changes);
+        let drawn = plot::series(&format!("{case}: {}", metric.with_unit()), &numbers, &series.changes);
         put(Some(path), &drawn.map_err(|e| CliError::Unexpected(format!("cannot draw the history: {e}")))?)?;
         println!("drawn into '{}'", path.display());
     }
@@ -65,7 +63,7 @@ fn table(series: &Series) -> String {
             format!("changes: {} → {} ({p_value})", mean(p.mean_before), mean(p.mean_after))
         });
         table.add_row([
-            day(value.seconds),
+            value.day(),
             value.commit.get(..12).unwrap_or(&value.commit).to_owned(),
             format::value(series.metric, value.value),
             format::change(series.metric, before, Some(value.value)),
@@ -75,11 +73,6 @@ fn table(series: &Series) -> String {
         before = Some(value.value);
     }
     terminal::show(table)
-}
-
-fn day(seconds: i64) -> String {
-    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
-    humantime::format_rfc3339_seconds(time).to_string().chars().take(10).collect()
 }
 
 fn all(arguments: &HistoryArguments, workspace: &Workspace) -> Result<Exit, CliError> {

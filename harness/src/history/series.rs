@@ -1,5 +1,7 @@
 //! One metric of one case over the refreshes.
 
+use std::time::{Duration, SystemTime};
+
 use super::read::{HistoryError, Refreshes};
 use crate::baseline::{Part, Row};
 use crate::model::metric::{Kind, Metric};
@@ -20,6 +22,14 @@ pub struct Value {
     pub subject: String,
     /// The value.
     pub value: f64,
+}
+
+impl Value {
+    /// Its day, as 2026-01-31.
+    pub fn day(&self) -> String {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(self.seconds).unwrap_or_default());
+        humantime::format_rfc3339_seconds(time).to_string().chars().take(10).collect()
+    }
 }
 
 /// Values in order, and where their level changed.

@@ -39,6 +39,13 @@ pub struct Metric {
     pub doc: &'static str,
 }
 
+impl Metric {
+    /// Its name, with its unit in brackets if it has one.
+    pub fn with_unit(&self) -> String {
+        if self.unit.is_empty() { self.name.to_owned() } else { format!("{} [{}]", self.name, self.unit) }
+    }
+}
+
 macro_rules! metrics {
     ($($name:literal $unit:literal $kind:ident $direction:ident $doc:literal;)*) => {
         /// Every metric, in the order in which tables print them.

@@ -27,11 +27,12 @@ pub mod tables;
 pub mod terminal;
 #[cfg(test)]
 mod tests;
-mod words;
+pub mod words;
 
 use crate::compare::{Comparison, Outcome, Verdict};
 use crate::filter::Filter;
 use crate::fixture::{Fixture, PackageSource, Source};
+use crate::history::Series;
 use crate::model::record::{Case, CaseRecord, Header};
 use crate::policy::Policy;
 use crate::store::Run;
@@ -64,10 +65,21 @@ pub struct Report {
     pub records: Vec<CaseRecord>,
     /// What is known of the pull request.
     pub proposal: Proposal,
+    /// How some of its values went over the refreshes of the baseline.
+    pub histories: Vec<History>,
     /// What was judged by; of nothing where that is not said.
     pub basis: Basis,
     /// Waivers of what was judged.
     pub waivers: Vec<Applied>,
+}
+
+/// How a value went over the refreshes of the baseline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct History {
+    /// The case.
+    pub case: Case,
+    /// What was accepted.
+    pub series: Series,
 }
 
 /// What a report knows of a fixture.
@@ -141,6 +153,7 @@ impl Report {
             fixtures,
             records,
             proposal: Proposal::default(),
+            histories: Vec::new(),
             basis: Basis::default(),
             waivers: Vec::new(),
         }

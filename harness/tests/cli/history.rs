@@ -85,6 +85,14 @@ fn a_jump_and_a_drift_stand_out_of_a_history() {
     assert!(all.contains("since 'v0.1.0': 1 values drifted, 1 were accepted as worse, over 20 refreshes in 20 commits"), "{all}");
     let recent = history(&["--all", "--since", "HEAD~2"], 0);
     assert!(recent.contains("0 values drifted"), "two steps are still within the tolerance:\n{recent}");
+    let run = project.run("nothing");
+    let page = project.root().join("page.html");
+    output_of(&mut project.command(&["report", run.to_str().unwrap(), "--format", &format!("html={}", page.display())]), 0);
+    let page = std::fs::read_to_string(&page).unwrap();
+    assert!(
+        page.contains("History: relative_error of int8 × mlp-mnist") && page.contains("change of level at 13"),
+        "the page has no history"
+    );
     let error = error_of(&mut project.command(&["history", "int8", "mlp-mnist", "perplexity"]), 4);
     assert!(error.contains("none of 21 commits"), "{error}");
     error_of(&mut project.command(&["history", "int8"]), 2);

@@ -1,19 +1,52 @@
-//! A metric over refreshes, with the stretches between changes of its level.
+//! Metrics over refreshes, with the stretches between changes of their level.
 
 use plotters::prelude::RGBColor;
 
 use super::axis::{Axis, Scale};
 use super::canvas::{self, Layout, PlotError};
+use super::figure::Figure;
 use super::marker::{Marker, PALETTE};
 use crate::model::metric::as_f64;
+use crate::report::grid::Grid;
+use crate::report::{Report, format};
 use crate::stats::change_points::ChangePoint;
 
 /// What a change of level is drawn in, and the mean of a stretch.
 const CHANGE: RGBColor = PALETTE[1];
 const MEAN: RGBColor = PALETTE[2];
 
-/// The values, oldest first, the mean of each stretch, and a line where the level changed; black on white.
-pub fn draw(unit: &str, values: &[f64], changes: &[ChangePoint]) -> Result<String, PlotError> {
+/// One figure for each series of the report.
+pub fn draw(report: &Report) -> Result<Vec<Figure>, PlotError> {
+    let figures = report.histories.iter().enumerate().map(|(i, history)| {
+        let metric = history.series.metric;
+        let numbers: Vec<_> = history.series.values.iter().map(|v| v.value).collect();
+        let mut data = Grid::new(&["Refresh", "Day", "Commit", "Value", "Subject"], 3).with_text_from(4);
+        for (i, value) in history.series.values.iter().enumerate() {
+            let commit = value.commit.get(..12).unwrap_or(&value.commit).to_owned();
+            data.add_row([(i + 1).to_string(), value.day(), commit, format::value(metric, value.value), value.subject.clone()]);
+        }
+        let changes = history.series.changes.len();
+        Ok(Figure {
+            id: format!("history-{}", i + 1),
+            title: format!("History: {} of {}", metric.name, history.case),
+            caption: format!(
+                "What each refresh of the baseline accepted, oldest first, with the mean of each stretch. {} of its level: E-divisive means with a t-test at 1 %.",
+                if changes == 0 { "There is no change".to_owned() } else { crate::report::words::count(changes, "change") }
+            ),
+            svg: chart(&metric.with_unit(), &numbers, &history.series.changes)?,
+            data,
+        })
+    });
+    figures.collect()
+}
+
+/// One series that stands alone, black on white.
+pub fn draw_alone(unit: &str, values: &[f64], changes: &[ChangePoint]) -> Result<String, PlotError> {
+    Ok(canvas::alone(&chart(unit, values, changes)?))
+}
+
+/// The values, oldest first, the mean of each stretch, and a line where the level changed.
+fn chart(unit: &str, values: &[f64], changes: &[ChangePoint]) -> Result<String, PlotError> {
     let (least, most) = values.iter().fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(*v), high.max(*v)));
     // A flat series has its line in the middle.
     let room = if most > least { 0.1 * (most - least) } else { (0.1 * most.abs()).max(f64::MIN_POSITIVE) };
@@ -26,7 +59,7 @@ pub fn draw(unit: &str, values: &[f64], changes: &[ChangePoint]) -> Result<Strin
         legend: Vec::new(),
     };
     let points: Vec<_> = values.iter().enumerate().map(|(i, v)| (as_f64(i as u64) + 1.0, *v)).collect();
-    let svg = canvas::draw(&layout, |frame| {
+    canvas::draw(&layout, |frame| {
         frame.line(points.iter().copied(), PALETTE[5], 1, 1.0)?;
         for (x, y) in &points {
             frame.mark(Marker::of_series(0), *x, *y)?;
@@ -43,6 +76,5 @@ pub fn draw(unit: &str, values: &[f64], changes: &[ChangePoint]) -> Result<Strin
             }
         }
         Ok(())
-    })?;
-    Ok(canvas::alone(&svg))
+    })
 }

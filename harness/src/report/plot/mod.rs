@@ -23,7 +23,7 @@ mod values;
 
 pub use canvas::{PlotError, for_page};
 pub use figure::Figure;
-pub use history::draw as series;
+pub use history::draw_alone as series;
 pub use rate_distortion::alone as rate_distortion_alone;
 
 use super::Report;
@@ -42,4 +42,5 @@ pub const PLOTS: &[Plot] = &[
     scaling::draw,
     timing::draw,
     heat_map::draw,
+    history::draw,
 ];
