@@ -83,7 +83,9 @@ fn ctrl_c_fails_no_case_leaves_no_worker_and_is_resumed() {
     let folder = project();
     for attempt in 0..4 {
         let output = folder.path().join(format!("out-{attempt}"));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_weighbridge"));
+        // Whoever runs the tests in the background of a script ignores the signal, and a child inherits that.
+        let mut command = Command::new("env");
+        command.args(["--default-signal=INT", env!("CARGO_BIN_EXE_weighbridge")]);
         command.args(["run", "--quiet", "--root"]).arg(folder.path()).arg("--output").arg(&output).args(CASES);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn().unwrap();
         while !std::fs::read_to_string(output.join("run.jsonl")).is_ok_and(|t| t.contains("\"record\":\"measured\"")) {
