@@ -21,6 +21,7 @@ pub mod generate;
 mod git;
 pub mod golden;
 pub mod history;
+mod host;
 pub mod init;
 pub mod journal;
 pub mod measure;

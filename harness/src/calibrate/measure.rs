@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::record::{Key, Trial, affordable};
 use super::replay::replay;
 use crate::builds::{Build, Layout};
+use crate::host;
 use crate::paired::item::Candidate;
 use crate::paired::record::{Block, Clock};
 use crate::paired::{Single, Stage, median};
@@ -60,7 +61,7 @@ pub fn measure(
     sides: [&Build; 2],
     seed: u64,
 ) -> Result<Trial, String> {
-    let load = load();
+    let load = host::load();
     let single = Single::prepare(candidate, sides, setting.own, planted, setting.batch_ns, seed, setting.scratch)
         .map_err(|left_out| format!("at {}: {}", left_out.stage, left_out.message))?;
     let comparison_ns = nanoseconds(setting.comparison);
@@ -104,11 +105,6 @@ pub fn times(own: &Launch, kernel: &str, model: &Path, scratch: &Path) -> Result
         other => Err(worker.unexpected(&other)),
     };
     Ok([pass_ns(&Request::TimeEncode { kernel: kernel.to_owned(), sampling })?, pass_ns(&Request::TimeDecode { artifact, sampling })?])
-}
-
-/// The system's load, averaged over a minute.
-fn load() -> Option<f64> {
-    std::fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
 }
 
 fn nanoseconds(time: Duration) -> u64 {

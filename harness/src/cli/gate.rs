@@ -152,6 +152,9 @@ fn histories(report: &Report, wanted: &[Wanted], workspace: &Workspace) -> Vec<H
     if !wanted.iter().any(|w| w.form.name == "html") {
         return Vec::new();
     }
+    if git::work_tree(&workspace.root).is_none_or(|tree| tree.commit.is_none()) {
+        return Vec::new();
+    }
     let found = || -> Result<Vec<History>, HistoryError> {
         let refreshes = history::refreshes(&workspace.root, &report.header.suite, "HEAD", None)?;
         let changed =
@@ -163,7 +166,10 @@ fn histories(report: &Report, wanted: &[Wanted], workspace: &Workspace) -> Vec<H
         let all = values.into_iter().map(|(case, metric)| Ok(History { series: history::series(&refreshes, &case, metric)?, case }));
         Ok(all.collect::<Result<Vec<_>, HistoryError>>()?.into_iter().filter(|h| h.series.values.len() > 1).collect())
     };
-    found().unwrap_or_default()
+    found().unwrap_or_else(|error| {
+        eprintln!("note: the page has no history: {error}");
+        Vec::new()
+    })
 }
 
 /// What the project folder says of the pull request that a run is for.

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod artifact;
+mod bar;
 mod baseline;
 mod bisect;
 mod calibrate;
@@ -35,6 +36,7 @@ use clap::{CommandFactory, Parser};
 use weighbridge::registry::Registry;
 
 use crate::seed_lists;
+use crate::worker::client::show_workers;
 use crate::worker::{heap, serve};
 use arguments::{BaselineCommand, Cli, Command, FixturesCommand, GoldenCommand, KernelsCommand};
 pub use error::{CliError, Exit};
@@ -62,6 +64,9 @@ pub fn main(registry: Registry) -> ExitCode {
 
 fn carry_out(cli: Cli, registry: Registry) -> Result<Exit, CliError> {
     let root = cli.root.as_deref();
+    if cli.verbose {
+        show_workers();
+    }
     match cli.command {
         Command::List(arguments) => list::list(&arguments, root, &registry),
         Command::Kernels { command: KernelsCommand::List { format } } => kernels::list(format, &registry),

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use weighbridge::registry::Registry;
 
 use super::CliError;
 use super::arguments::GateArguments;
+use super::bar::Bar;
 use super::gate::{command_line, filter_of};
 use super::workspace::{Workspace, own_worker};
 use crate::builds::{Build, Maker};
@@ -177,8 +177,7 @@ fn pass_ns(samples: &Samples) -> u64 {
 
 /// Progress of a comparison: a bar on a terminal, plain lines elsewhere.
 struct Progress {
-    bar: Option<ProgressBar>,
-    quiet: bool,
+    bar: Bar,
     state: Mutex<State>,
 }
 
@@ -193,15 +192,8 @@ const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
 impl Progress {
     fn new(quiet: bool) -> Self {
-        let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-        let bar = (terminal && !quiet).then(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            let style = ProgressStyle::with_template("{prefix:>10} {bar:30} {pos}/{len} {elapsed} {wide_msg}");
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-            bar.enable_steady_tick(Duration::from_millis(200));
-            bar
-        });
-        Self { bar, quiet, state: Mutex::new(State { items: 0, prepared: 0, said: Instant::now() }) }
+        let bar = Bar::new("{prefix:>10} {bar:30} {pos}/{len} {elapsed} {wide_msg}", quiet);
+        Self { bar, state: Mutex::new(State { items: 0, prepared: 0, said: Instant::now() }) }
     }
 
     fn observe(&self, event: Event<'_>) {
@@ -209,57 +201,30 @@ impl Progress {
         match event {
             Event::Started(items) => {
                 state.items = items;
-                self.begin("prepare", items);
+                self.bar.begin("prepare", items as u64, 0);
             }
             Event::Prepared(item, left_out) => {
                 state.prepared += 1;
                 if let Some(left_out) = left_out {
-                    self.line(&format!("not compared: {item}: at {}: {}", left_out.stage, left_out.message));
+                    self.bar.line(&format!("not compared: {item}: at {}: {}", left_out.stage, left_out.message));
                 }
-                if let Some(bar) = &self.bar {
-                    bar.set_position(state.prepared as u64);
-                    bar.set_message(item.to_string());
-                }
+                self.bar.set(state.prepared as u64);
+                self.bar.message(|| item.to_string());
             }
             Event::Comparing => {
-                self.line(&format!("prepared {} times to compare", state.prepared));
-                self.begin("compare", state.items);
+                self.bar.line(&format!("prepared {} times to compare", state.prepared));
+                self.bar.begin("compare", state.items as u64, 0);
             }
             Event::Block { undecided, blocks, left } => {
                 let decided = state.items.saturating_sub(undecided);
                 let text = format!("{blocks} blocks, {} s left", left.as_secs());
-                if let Some(bar) = &self.bar {
-                    bar.set_position(decided as u64);
-                    bar.set_message(text);
-                } else if state.said.elapsed() > BETWEEN_LINES {
+                self.bar.set(decided as u64);
+                self.bar.message(|| text.clone());
+                if !self.bar.is_drawn() && state.said.elapsed() > BETWEEN_LINES {
                     state.said = Instant::now();
-                    self.line(&format!("decided {decided}/{}: {text}", state.items));
+                    self.bar.line(&format!("decided {decided}/{}: {text}", state.items));
                 }
             }
-        }
-    }
-
-    fn begin(&self, what: &'static str, length: usize) {
-        if let Some(bar) = &self.bar {
-            bar.set_prefix(what);
-            bar.set_length(length as u64);
-            bar.set_position(0);
-        }
-    }
-
-    fn line(&self, text: &str) {
-        match &self.bar {
-            Some(bar) => bar.println(text),
-            None if self.quiet => {}
-            None => eprintln!("{text}"),
-        }
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
         }
     }
 }

@@ -1,16 +1,13 @@
 //! Progress of a run: a bar on a terminal, plain lines elsewhere.
 
 use std::sync::Mutex;
-use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
+use super::bar::Bar;
 use crate::measure::Event;
 
 /// Shows a run's events on standard error.
 pub struct Progress {
-    bar: Option<ProgressBar>,
-    quiet: bool,
+    bar: Bar,
     state: Mutex<State>,
 }
 
@@ -25,15 +22,8 @@ struct State {
 impl Progress {
     /// A bar where standard error is a terminal, lines where it is not, nothing where quiet is asked for.
     pub fn new(quiet: bool) -> Self {
-        let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-        let bar = (terminal && !quiet).then(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            let style = ProgressStyle::with_template("{prefix:>10} {bar:30} {pos}/{len} {elapsed} (about {eta} left) {wide_msg}");
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-            bar.enable_steady_tick(Duration::from_millis(200));
-            bar
-        });
-        Self { bar, quiet, state: Mutex::new(State::default()) }
+        let bar = Bar::new("{prefix:>10} {bar:30} {pos}/{len} {elapsed} (about {eta} left) {wide_msg}", quiet);
+        Self { bar, state: Mutex::new(State::default()) }
     }
 
     /// Shows one event.
@@ -43,72 +33,37 @@ impl Progress {
             Event::Started { cases, finished } => {
                 state.cases = *cases;
                 state.measured = *finished;
-                self.begin("measure", *cases, *finished);
+                self.bar.begin("measure", *cases as u64, *finished as u64);
                 if *finished > 0 {
-                    self.line(&format!("resumed: {finished} of {cases} cases were measured before"));
+                    self.bar.line(&format!("resumed: {finished} of {cases} cases were measured before"));
                 }
             }
             Event::Generating(name, done, total) => {
-                if let Some(bar) = &self.bar {
-                    bar.set_message(format!("generating {name}: {} of {} MB", done / 1_000_000, total / 1_000_000));
-                } else if done == total {
-                    self.line(&format!("generated {name}: {} MB", total / 1_000_000));
+                self.bar.message(|| format!("generating {name}: {} of {} MB", done / 1_000_000, total / 1_000_000));
+                if !self.bar.is_drawn() && done == total {
+                    self.bar.line(&format!("generated {name}: {} MB", total / 1_000_000));
                 }
             }
             Event::Measuring(case) => {
-                if let Some(bar) = &self.bar {
-                    bar.set_message(case.to_string());
-                }
+                self.bar.message(|| case.to_string());
             }
             Event::Measured(case, ratio, time) => {
                 state.measured += 1;
                 let place = format!("{}/{}", state.measured, state.cases);
-                self.step(&format!("measured {place}: {case}: {ratio:.3}x in {:.1} s", time.as_secs_f64()));
+                self.bar.step(&format!("measured {place}: {case}: {ratio:.3}x in {:.1} s", time.as_secs_f64()));
             }
             Event::Evaluating { cases } => {
                 state.evaluations = *cases;
-                self.begin("evaluate", *cases, 0);
+                self.bar.begin("evaluate", *cases as u64, 0);
             }
             Event::Evaluated(case) => {
                 state.evaluated += 1;
-                self.step(&format!("evaluated {}/{}: {case}", state.evaluated, state.evaluations));
+                self.bar.step(&format!("evaluated {}/{}: {case}", state.evaluated, state.evaluations));
             }
             Event::Failed(case, failure) => {
                 state.measured += 1;
-                self.step(&format!("FAILED at {}: {case}: {}", failure.stage, failure.message));
+                self.bar.step(&format!("FAILED at {}: {case}: {}", failure.stage, failure.message));
             }
-        }
-    }
-
-    fn begin(&self, what: &'static str, length: usize, position: usize) {
-        if let Some(bar) = &self.bar {
-            bar.set_prefix(what);
-            bar.set_length(length as u64);
-            bar.set_position(position as u64);
-            bar.reset_eta();
-        }
-    }
-
-    fn step(&self, text: &str) {
-        self.line(text);
-        if let Some(bar) = &self.bar {
-            bar.inc(1);
-        }
-    }
-
-    fn line(&self, text: &str) {
-        match &self.bar {
-            Some(bar) => bar.println(text),
-            None if self.quiet => {}
-            None => eprintln!("{text}"),
-        }
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
         }
     }
 }

@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
-
 use super::Finding;
+use crate::host::CpuClock;
 
 /// Readings that the step is looked for in, and that the cost of one is taken from.
 const READINGS: u32 = 20_000;
@@ -17,29 +16,23 @@ const SHARE: f64 = 0.0005;
 /// Longest wait for the clock to move.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// CPU time of this thread.
-pub fn cpu_ns() -> u64 {
-    let now = clock_gettime(ClockId::ThreadCPUTime);
-    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
-}
-
 /// The check: the smallest step seen between two readings, and what a reading costs.
 pub fn resolution() -> Finding {
     let start = Instant::now();
-    let (mut last, mut smallest, mut readings) = (cpu_ns(), None, 0);
+    let (mut last, mut smallest, mut readings) = (CpuClock::Thread.read_ns(), None, 0);
     while readings < READINGS && start.elapsed() < PATIENCE {
-        let now = cpu_ns();
+        let now = CpuClock::Thread.read_ns();
         if now > last {
             smallest = smallest.map_or(Some(now - last), |s: u64| Some(s.min(now - last)));
         }
         (last, readings) = (now, readings + 1);
     }
     let cost_of_part = || {
-        let start = cpu_ns();
+        let start = CpuClock::Thread.read_ns();
         for _ in 0..READINGS / PARTS {
-            std::hint::black_box(cpu_ns());
+            std::hint::black_box(CpuClock::Thread.read_ns());
         }
-        cpu_ns() - start
+        CpuClock::Thread.read_ns() - start
     };
     #[expect(clippy::cast_precision_loss, reason = "a thousand readings take far less than 2^53 ns")]
     let cheapest = (0..PARTS).map(|_| cost_of_part()).min().unwrap_or_default() as f64;

@@ -1,7 +1,7 @@
 //! A fixed loop timed beside itself, in turns: what a comparison of equal builds would see here in a second.
 
 use super::Finding;
-use super::clock::cpu_ns;
+use crate::host::CpuClock;
 
 /// CPU time of one pass of the loop, as of a batch in a comparison of builds.
 const PASS_NS: u64 = 8_000_000;
@@ -56,7 +56,7 @@ fn judge(changes: &mut [f64]) -> Finding {
 /// CPU time of so many rounds of integer work over a table that fits the first cache.
 fn pass(rounds: u64) -> u64 {
     let mut table = [0u64; 512];
-    let (start, mut x) = (cpu_ns(), 0x9e37_79b9_7f4a_7c15u64);
+    let (start, mut x) = (CpuClock::Thread.read_ns(), 0x9e37_79b9_7f4a_7c15u64);
     for _ in 0..rounds {
         x ^= x << 13;
         x ^= x >> 7;
@@ -65,7 +65,7 @@ fn pass(rounds: u64) -> u64 {
         *slot = slot.wrapping_add(x);
     }
     std::hint::black_box(&table);
-    cpu_ns() - start
+    CpuClock::Thread.read_ns() - start
 }
 
 #[cfg(test)]

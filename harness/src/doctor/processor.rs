@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-
 use super::Finding;
+use crate::host;
 use crate::model::machine::Machine;
 
 /// Share of the processors that may be busy before times suffer.
@@ -15,11 +14,11 @@ const CPUS: &str = "/sys/devices/system/cpu";
 /// What else runs: processes that wanted a processor, on average over the last minute.
 pub fn load() -> Finding {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    judge_load(&std::fs::read_to_string("/proc/loadavg").unwrap_or_default(), cores)
+    judge_load(host::load(), cores)
 }
 
-fn judge_load(text: &str, cores: usize) -> Finding {
-    let Some(load) = text.split_whitespace().next().and_then(|word| word.parse::<f64>().ok()) else {
+fn judge_load(load: Option<f64>, cores: usize) -> Finding {
+    let Some(load) = load else {
         return Finding::limited("the system does not say what else runs", "see to it that nothing does while builds are compared");
     };
     #[expect(clippy::cast_precision_loss, reason = "processors are few")]
@@ -40,18 +39,12 @@ pub fn cores() -> Finding {
     let shared = if threads { ", two threads a core" } else { "" };
     let found = format!("{} processors ({}, {}{shared})", machine.cores, machine.cpu, machine.simd);
     // On a thread of its own, which ends with its pin.
-    let pinned = std::thread::spawn(|| {
-        let allowed = sched_getaffinity(None).ok()?;
-        let first = (0..CpuSet::MAX_CPU).find(|&cpu| allowed.is_set(cpu))?;
-        let mut one = CpuSet::new();
-        one.set(first);
-        sched_setaffinity(None, &one).ok()
-    });
+    let pinned = std::thread::spawn(|| host::allowed_processors().first().is_some_and(|&core| host::hold_on(core)));
     let finding = match pinned.join() {
-        Ok(Some(())) if machine.cores == 1 => {
+        Ok(true) if machine.cores == 1 => {
             Finding::limited(found + "; workers can be pinned", "evaluations run one after the other; expect a suite to take its time")
         }
-        Ok(Some(())) => Finding::good(found + "; workers can be pinned"),
+        Ok(true) => Finding::good(found + "; workers can be pinned"),
         _ => {
             Finding::limited(found + "; workers cannot be pinned", "allow sched_setaffinity, or expect times to vary as workers move about")
         }
@@ -93,10 +86,10 @@ mod tests {
 
     #[test]
     fn a_busy_machine_is_told_from_a_quiet_one() {
-        assert_eq!(judge_load("0.20 0.10 0.05 1/300 12345\n", 2).state, State::Good);
-        assert_eq!(judge_load("1.90 0.10 0.05 2/300 12345\n", 2).state, State::Limited);
-        assert_eq!(judge_load("1.90 0.10 0.05 2/300 12345\n", 64).state, State::Good);
-        assert_eq!(judge_load("", 2).state, State::Limited);
+        assert_eq!(judge_load(Some(0.2), 2).state, State::Good);
+        assert_eq!(judge_load(Some(1.9), 2).state, State::Limited);
+        assert_eq!(judge_load(Some(1.9), 64).state, State::Good);
+        assert_eq!(judge_load(None, 2).state, State::Limited);
     }
 
     #[test]

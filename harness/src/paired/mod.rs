@@ -25,4 +25,4 @@ pub use judge::{TrialJudge, judged, of_clock};
 pub use prepare::LeftOut;
 pub use run::{Event, Judge, Options, PairedError, Result as Outcome, run};
 pub use schedule::{Order, Side, Stage, shuffled};
-pub use single::{Single, cores};
+pub use single::Single;

@@ -13,6 +13,7 @@ use super::schedule::Side;
 use super::store::Writer;
 use super::verify::{VariantError, knows_batches, verify};
 use crate::builds::Build;
+use crate::host::allowed_processors;
 use crate::journal::JournalError;
 use crate::model::machine::Machine;
 use crate::worker::batch::Operation;
@@ -117,12 +118,6 @@ pub struct Result {
     pub out_of_time: bool,
 }
 
-/// Processors that this process may use.
-pub fn cores() -> Vec<usize> {
-    let allowed = rustix::thread::sched_getaffinity(None);
-    allowed.map(|set| (0..rustix::thread::CpuSet::MAX_CPU).filter(|&core| set.is_set(core)).collect()).unwrap_or_default()
-}
-
 /// Compares the times of encode and decode of every candidate into `paired.jsonl` of the output folder.
 pub fn run(
     candidates: &[Candidate],
@@ -193,7 +188,7 @@ fn open(options: &Options, items: Vec<Item>) -> std::result::Result<(Writer, Res
         command: options.command.clone(),
         seed: options.seed.unwrap_or_else(clock),
         machine: Machine::current(),
-        cores: cores(),
+        cores: allowed_processors(),
         batch_ns: options.batch_ns,
         planted: options.planted,
         baseline: options.baseline.clone(),

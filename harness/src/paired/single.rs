@@ -8,9 +8,9 @@ use super::item::Candidate;
 use super::letter::Party;
 use super::prepare::{LeftOut, Preparation, Ready};
 use super::record::Block;
-pub use super::run::cores;
 use super::schedule::{Side, Stage, draw, draw_control};
 use crate::builds::Build;
+use crate::host::allowed_processors;
 use crate::worker::client::{Launch, WorkerError};
 
 /// An item that passed its check and was sized.
@@ -45,7 +45,7 @@ impl Single {
         let ready = prepared.unwrap_or_else(|| Err(nothing()))?;
         let arm = [parties[0].clone(), parties[0].clone()];
         let variants = [baseline.variants.len(), other.variants.len()];
-        Ok(Self { parties, arm, variants, ready, seed, cores: cores() })
+        Ok(Self { parties, arm, variants, ready, seed, cores: allowed_processors() })
     }
 
     /// Measures a block of a stage; blocks of each stage are numbered from 0.

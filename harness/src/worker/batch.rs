@@ -6,8 +6,6 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use rustix::thread::{CpuSet, sched_setaffinity};
-use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use weighbridge::artifact::{ArtifactReader, Tensor};
 use weighbridge::kernel::{AnyKernel, Context, Parts};
@@ -18,6 +16,7 @@ use super::calibration::Grams;
 use super::encode::encode_tensor;
 use super::excerpt::excerpt;
 use super::serve::{Failure, pool};
+use crate::host::{CpuClock, hold_on};
 use crate::stats::batch::resolution;
 
 /// Slices that a batch is timed in, at most: enough for a quantile, and few against the cost of reading a clock.
@@ -155,37 +154,37 @@ fn time(
     mut extra: Option<impl FnMut() -> Result<(), Failure>>,
 ) -> Result<BatchTimes, Failure> {
     let core = batch.core.filter(|&core| hold_on(core));
-    let readings: Vec<u64> = (0..READINGS).map(|_| read(ClockId::ThreadCPUTime)).collect();
+    let readings: Vec<u64> = (0..READINGS).map(|_| CpuClock::Thread.read_ns()).collect();
     let clock_resolution_ns = resolution(&readings).unwrap_or(u64::MAX);
     let mut warm_up_cpu_ns = Vec::new();
     for _ in 0..batch.warm_up {
-        let start = read(ClockId::ThreadCPUTime);
+        let start = CpuClock::Thread.read_ns();
         pass()?;
         if let Some(extra) = &mut extra {
             extra()?;
         }
-        warm_up_cpu_ns.push(read(ClockId::ThreadCPUTime) - start);
+        warm_up_cpu_ns.push(CpuClock::Thread.read_ns() - start);
     }
     let (mut slice_cpu_ns, mut slice_extra_cpu_ns) = (Vec::new(), Vec::new());
-    let (wall, process, thread) = (Instant::now(), read(ClockId::ProcessCPUTime), read(ClockId::ThreadCPUTime));
+    let (wall, process, thread) = (Instant::now(), CpuClock::Process.read_ns(), CpuClock::Thread.read_ns());
     let mut last = thread;
     for passes in slices(batch.passes) {
         let mut extra_ns = 0;
         for _ in 0..passes {
             pass()?;
             if let Some(extra) = &mut extra {
-                let start = read(ClockId::ThreadCPUTime);
+                let start = CpuClock::Thread.read_ns();
                 extra()?;
-                extra_ns += read(ClockId::ThreadCPUTime) - start;
+                extra_ns += CpuClock::Thread.read_ns() - start;
             }
         }
-        let now = read(ClockId::ThreadCPUTime);
+        let now = CpuClock::Thread.read_ns();
         slice_cpu_ns.push(now - last);
         slice_extra_cpu_ns.extend(extra.is_some().then_some(extra_ns));
         last = now;
     }
     let thread_cpu_ns = last - thread;
-    let process_cpu_ns = read(ClockId::ProcessCPUTime) - process;
+    let process_cpu_ns = CpuClock::Process.read_ns() - process;
     let wall_ns = u64::try_from(wall.elapsed().as_nanos()).unwrap_or(u64::MAX);
     let extra_cpu_ns = extra.is_some().then(|| slice_extra_cpu_ns.iter().sum());
     Ok(BatchTimes {
@@ -200,21 +199,6 @@ fn time(
         extra_cpu_ns,
         slice_extra_cpu_ns,
     })
-}
-
-/// Holds the calling thread on one processor; whether the system allowed it.
-fn hold_on(core: usize) -> bool {
-    let mut set = CpuSet::new();
-    if core >= CpuSet::MAX_CPU {
-        return false;
-    }
-    set.set(core);
-    sched_setaffinity(None, &set).is_ok()
-}
-
-fn read(clock: ClockId) -> u64 {
-    let now = clock_gettime(clock);
-    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
 }
 
 #[cfg(test)]

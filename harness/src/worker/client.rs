@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -110,6 +111,14 @@ fn detail(stderr: &str) -> String {
     if last.is_empty() { String::new() } else { format!(": {last}") }
 }
 
+/// Whether it is shown which workers start, and what they say on standard error.
+static SHOWN: AtomicBool = AtomicBool::new(false);
+
+/// From now on shows which workers start, and passes on what they say on standard error.
+pub fn show_workers() {
+    SHOWN.store(true, Ordering::Relaxed);
+}
+
 /// A running worker. Dropping it ends the process.
 #[derive(Debug)]
 pub struct Client {
@@ -134,6 +143,9 @@ impl Client {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(spawn)?;
+        if SHOWN.load(Ordering::Relaxed) {
+            eprintln!("worker {}: {} {}", child.id(), launch.program.display(), launch.arguments.join(" "));
+        }
         let (sender, lines) = channel();
         if let Some(stdout) = child.stdout.take() {
             std::thread::spawn(move || {
@@ -260,6 +272,10 @@ fn panic_message(stderr: &str) -> Option<String> {
 fn keep_tail(mut pipe: impl Read, kept: &Mutex<Vec<u8>>) {
     let mut buffer = [0u8; 4096];
     while let Ok(n @ 1..) = pipe.read(&mut buffer) {
+        if SHOWN.load(Ordering::Relaxed) {
+            // Whoever reads may have stopped.
+            let _ = std::io::stderr().write_all(&buffer[..n]);
+        }
         if let Ok(mut kept) = kept.lock() {
             kept.extend_from_slice(&buffer[..n]);
             let excess = kept.len().saturating_sub(STDERR_KEPT);

@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
-
 use super::protocol::{Samples, Sampling};
+use crate::host::CpuClock;
 
 /// Shortest sample: the clocks' resolution and the cost of reading them are far below it.
 const MIN_SAMPLE: Duration = Duration::from_millis(2);
@@ -15,9 +14,7 @@ const MIN_SAMPLES: usize = 3;
 
 /// CPU time of the calling thread, or of the whole process.
 fn cpu_ns(threads: usize) -> u64 {
-    let clock = if threads == 1 { ClockId::ThreadCPUTime } else { ClockId::ProcessCPUTime };
-    let now = clock_gettime(clock);
-    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
+    if threads == 1 { CpuClock::Thread.read_ns() } else { CpuClock::Process.read_ns() }
 }
 
 fn elapsed_ns(start: Instant) -> u64 {

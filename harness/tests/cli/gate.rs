@@ -131,3 +131,20 @@ fn a_worker_in_another_language_is_measured_like_any_other() {
     let text = output_of(&mut compare, 0);
     assert!(text.contains("pass: nothing got worse"), "the same bytes as the built-in kernel's:\n{text}");
 }
+
+#[test]
+fn workers_are_shown_where_that_is_asked_for() {
+    let errors = |more: &[&str]| {
+        let folder = project();
+        let mut command = weighbridge();
+        command.args(["run", "--quiet", "--kernel", "int8", "--fixture", "mlp-mnist", "--root"]).arg(folder.path()).args(more);
+        command.arg("--worker").arg(example("sabotaged_worker")).env("WEIGHBRIDGE_SABOTAGE", "panic");
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(6));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let shown = errors(&["--verbose"]);
+    assert!(shown.contains("sabotaged_worker worker --memory-limit") && shown.contains("panicked at"), "{shown}");
+    let silent = errors(&[]);
+    assert!(!silent.contains("sabotaged_worker worker") && !silent.contains("panicked at"), "{silent}");
+}
