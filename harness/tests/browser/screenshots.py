@@ -28,8 +28,9 @@ def main():
             browser.screenshot(os.path.join(folder, f"values-{scheme}.png"))
             figures = browser.evaluate("[...document.querySelectorAll('figure')].map(f => f.id)")
             for name in figures:
-                # The maps of all fixtures look alike; the first stands for them.
-                if name.startswith("error-map-") and name != next(f for f in figures if f.startswith("error-map-")):
+                # The maps of all fixtures look alike, and so do histories; the first stands for them.
+                kind = next((k for k in ("error-map-", "history-") if name.startswith(k)), name)
+                if name != next(f for f in figures if f.startswith(kind)):
                     continue
                 browser.screenshot(os.path.join(folder, f"{name}-{scheme}.png"), f"[id='{name}'] .plot svg")
     print(f"pictures are in '{folder}'")
